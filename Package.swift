@@ -1,0 +1,86 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+// The targets stand in the order in which a job meets them; every dependency points down this list.
+
+// MARK: - The road
+
+let road: [Target] = [
+    .executableTarget(
+        name: "primed",
+        dependencies: [
+            "Manifest", "Spool", "Queue", "Worker", "Tasks", "Evolution", "Methods", "Privacy", "Llama", "Tokenizers",
+            "Checkpoints", "Compute", "Report", "Posix", "Telemetry",
+        ],
+        path: "Sources/primed"),
+
+    .target(name: "Manifest", path: "Sources/Intake/Manifest"),
+    .target(name: "Spool", dependencies: ["Manifest", "Posix", "Telemetry"], path: "Sources/Intake/Spool"),
+
+    .target(name: "Queue", dependencies: ["Manifest"], path: "Sources/Schedule/Queue"),
+    .target(
+        name: "Worker",
+        dependencies: [
+            "Queue", "Spool", "Manifest", "Tasks", "Evolution", "Methods", "Privacy", "Report", "Llama", "Tokenizers",
+            "Checkpoints", "Compute", "Posix", "Telemetry",
+        ],
+        path: "Sources/Schedule/Worker"),
+
+    .target(
+        name: "Methods", dependencies: ["Tasks", "Evolution", "Privacy", "Llama", "Tokenizers", "Checkpoints"],
+        path: "Sources/Personalize/Methods"),
+    .target(name: "Tasks", path: "Sources/Personalize/Tasks"),
+    .target(name: "Evolution", dependencies: ["COpenBLAS"], path: "Sources/Personalize/Evolution"),
+    .target(name: "Privacy", path: "Sources/Personalize/Privacy"),
+
+    .target(name: "Llama", dependencies: ["Tokenizers", "Checkpoints", "Compute"], path: "Sources/Engine/Llama"),
+    .target(name: "Tokenizers", path: "Sources/Engine/Tokenizers"),
+    .target(name: "Checkpoints", dependencies: ["Posix"], path: "Sources/Engine/Checkpoints"),
+    .target(name: "Compute", dependencies: ["CKernels", "COpenBLAS"], path: "Sources/Engine/Compute"),
+
+    .target(name: "Report", dependencies: ["Manifest", "Privacy"], path: "Sources/Deliver/Report"),
+
+    .target(name: "Telemetry", dependencies: ["Posix"], path: "Sources/Base/Telemetry"),
+    .target(name: "Posix", dependencies: ["CPosix"], path: "Sources/Base/Posix"),
+]
+
+// MARK: - C under it
+
+let underneath: [Target] = [
+    .target(name: "CKernels", path: "Sources/Engine/CKernels", cSettings: [.unsafeFlags(["-O3"])]),
+    .target(name: "CPosix", path: "Sources/Base/CPosix"),
+    .systemLibrary(
+        name: "COpenBLAS", path: "Sources/Engine/COpenBLAS", pkgConfig: "openblas",
+        providers: [.apt(["libopenblas-pthread-dev", "liblapacke-dev"])]),
+]
+
+// MARK: - Tests
+
+func tests(_ module: String, _ dependencies: [Target.Dependency] = []) -> Target {
+    .testTarget(
+        name: "\(module)Tests", dependencies: [.byName(name: module)] + dependencies, path: "Tests/\(module)Tests",
+        exclude: [])
+}
+
+let checks: [Target] = [
+    tests("Manifest"),
+    tests("Spool", ["Manifest", "Posix", "Telemetry"]),
+    tests("Queue", ["Manifest"]),
+    tests("Worker", ["Queue", "Spool", "Manifest", "Posix"]),
+    tests("Methods", ["Tasks", "Evolution", "Privacy", "Llama", "Tokenizers", "Checkpoints"]),
+    tests("Tasks"),
+    tests("Evolution"),
+    tests("Privacy"),
+    tests("Llama", ["Tokenizers", "Checkpoints", "Compute"]),
+    tests("Tokenizers"),
+    tests("Checkpoints", ["Posix"]),
+    tests("Compute", ["CKernels", "COpenBLAS"]),
+    tests("Report", ["Privacy", "Manifest"]),
+    tests("Telemetry", ["Posix"]),
+    tests("Posix"),
+    tests("primed", ["Posix"]),
+]
+
+let package = Package(
+    name: "primed", products: [.executable(name: "primed", targets: ["primed"])],
+    targets: road + underneath + checks, swiftLanguageModes: [.v6], cLanguageStandard: .c2x)

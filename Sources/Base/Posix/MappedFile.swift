@@ -1,0 +1,36 @@
+import Glibc
+
+/// A regular file mapped read-only for as long as the value lives.
+///
+/// The mapping is private and never written, so sharing it between threads is safe; the file must not be truncated
+/// while it is mapped (the kernel answers a read past the new end with SIGBUS).
+public final class MappedFile: @unchecked Sendable {
+    public let path: String
+    public let bytes: UnsafeRawBufferPointer
+
+    /// Opens and maps `path`; anything but a regular file is refused with `EINVAL`, a symbolic link with `ELOOP` when
+    /// `followLinks` is false.
+    public init(_ path: String, followLinks: Bool = true) throws(PosixError) {
+        self.path = path
+        let flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | (followLinks ? 0 : O_NOFOLLOW)
+        let descriptor = open(path, flags)
+        guard descriptor >= 0 else { throw PosixError(call: "open", path: path, errno: errno) }
+        defer { close(descriptor) }
+        var status = stat()
+        guard fstat(descriptor, &status) == 0 else { throw PosixError(call: "fstat", path: path, errno: errno) }
+        guard status.st_mode & S_IFMT == S_IFREG else { throw PosixError(call: "mmap", path: path, errno: EINVAL) }
+        let size = Int(status.st_size)
+        guard size > 0 else {
+            bytes = UnsafeRawBufferPointer(start: nil, count: 0)
+            return
+        }
+        guard let start = mmap(nil, size, PROT_READ, MAP_PRIVATE, descriptor, 0), start != MAP_FAILED else {
+            throw PosixError(call: "mmap", path: path, errno: errno)
+        }
+        bytes = UnsafeRawBufferPointer(start: start, count: size)
+    }
+
+    deinit {
+        if let start = bytes.baseAddress { munmap(UnsafeMutableRawPointer(mutating: start), bytes.count) }
+    }
+}

@@ -1,0 +1,22 @@
+import Glibc
+
+/// A system call that failed: which call, on what, and the kernel's reason.
+public struct PosixError: Error, Equatable, Sendable, CustomStringConvertible {
+    /// The system call, as in section 2 of the manual.
+    public let call: String
+    /// The path or object the call was made on, empty where there is none.
+    public let path: String
+    /// The value of `errno` right after the call.
+    public let errno: Int32
+
+    public init(call: String, path: String = "", errno: Int32) {
+        self.call = call
+        self.path = path
+        self.errno = errno
+    }
+
+    public var description: String {
+        let reason = String(cString: strerror(errno))
+        return path.isEmpty ? "\(call): \(reason)" : "\(call) \(path): \(reason)"
+    }
+}

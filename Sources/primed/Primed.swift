@@ -1,0 +1,4 @@
+@main
+struct Primed {
+    static func main() {}
+}
