@@ -1,0 +1,124 @@
+import Posix
+
+/// Where in a model an adapter's pair sits.
+public struct AdapterSite: Hashable, Sendable, Comparable {
+    public let layer: Int
+    public let module: LinearModule
+
+    public init(layer: Int, module: LinearModule) {
+        self.layer = layer
+        self.module = module
+    }
+
+    /// PEFT's name of the module, without `lora_A.weight`.
+    public var peftName: String { "base_model.model.model.layers.\(layer).\(module.path)" }
+
+    public static func < (left: AdapterSite, right: AdapterSite) -> Bool {
+        (left.layer, left.module) < (right.layer, right.module)
+    }
+}
+
+/// One LoRA pair: the module's weight gains `scale * b a`.
+public struct LowRankPair: Sendable {
+    /// `[rank, in]`
+    public let a: StoredTensor
+    /// `[out, rank]`
+    public let b: StoredTensor
+    public let rank: Int
+    /// lora_alpha / r, or lora_alpha / sqrt r with use_rslora.
+    public let scale: Float
+}
+
+/// A PEFT LoRA adapter of a Llama model, mapped and checked against the model's shape.
+public struct Adapter: Sendable {
+    public let path: String
+    public let pairs: [AdapterSite: LowRankPair]
+
+    /// The largest rank of any pair.
+    public var rank: Int { pairs.values.reduce(0) { max($0, $1.rank) } }
+
+    /// Reads adapter_config.json and adapter_model.safetensors in `folder`.
+    ///
+    /// What primed does not have (DoRA, biases, saved modules, embedding adapters) is refused by name; the tensors, not
+    /// `target_modules`, say where the adapter sits.
+    public init(_ folder: String, for config: LlamaConfig) throws(CheckpointError) {
+        path = folder
+        let settings = try AdapterConfig(folder: folder)
+        let file = try Safetensors("\(folder)/adapter_model.safetensors")
+        var halves: [AdapterSite: (a: StoredTensor?, b: StoredTensor?)] = [:]
+        for name in file.names {
+            let tensor = file[name]!
+            guard let (site, isA) = Self.site(of: name) else {
+                throw CheckpointError(
+                    .unknownTensor, "\(file.path): \(printable(name))", found: Self.reason(name),
+                    remedy: "primed merges lora_A and lora_B of Llama's linear modules only")
+            }
+            guard site.layer < config.layers else {
+                throw CheckpointError(
+                    .wrongShape, tensor.place, found: "layer \(site.layer)",
+                    remedy: "the base has \(config.layers) layers; give adapters of this base")
+            }
+            guard tensor.shape.count == 2, tensor.isFinite else {
+                throw CheckpointError(
+                    tensor.shape.count == 2 ? .notFinite : .wrongShape, tensor.place,
+                    found: tensor.shape.count == 2 ? "NaN or infinity" : "shape \(tensor.shape)",
+                    remedy: "a LoRA matrix is [r, in] or [out, r] with finite numbers")
+            }
+            if isA {
+                halves[site, default: (nil, nil)].a = tensor
+            } else {
+                halves[site, default: (nil, nil)].b = tensor
+            }
+        }
+        var pairs: [AdapterSite: LowRankPair] = [:]
+        for (site, half) in halves {
+            pairs[site] = try Self.pair(site, half.a, half.b, settings, config, file.path)
+        }
+        guard !pairs.isEmpty else {
+            throw CheckpointError(.missingTensor, file.path, found: "no LoRA matrix", remedy: "give a trained adapter")
+        }
+        self.pairs = pairs
+    }
+
+    private static func pair(
+        _ site: AdapterSite, _ a: StoredTensor?, _ b: StoredTensor?, _ settings: AdapterConfig, _ config: LlamaConfig,
+        _ path: String
+    ) throws(CheckpointError) -> LowRankPair {
+        let place = "\(path): \(site.peftName)"
+        guard let a, let b else {
+            throw CheckpointError(
+                .missingTensor, place, found: a == nil ? "lora_B without lora_A" : "lora_A without lora_B",
+                remedy: "save the adapter again")
+        }
+        let shape = config.shape(of: site.module)
+        let rank = settings.rank(of: site)
+        guard a.shape == [rank, shape.input], b.shape == [shape.out, rank] else {
+            throw CheckpointError(
+                .wrongShape, place, found: "lora_A \(a.shape) and lora_B \(b.shape)",
+                remedy: "rank \(rank) on this base needs [\(rank), \(shape.input)] and [\(shape.out), \(rank)]")
+        }
+        return LowRankPair(a: a, b: b, rank: rank, scale: settings.scale(of: site, rank: rank))
+    }
+
+    /// `base_model.model.model.layers.N.self_attn.q_proj.lora_A.weight`, with or without the adapter's name inside.
+    private static func site(of name: String) -> (AdapterSite, isA: Bool)? {
+        let prefix = "base_model.model.model.layers."
+        guard name.hasPrefix(prefix) else { return nil }
+        let parts = name.dropFirst(prefix.count).split(separator: ".", omittingEmptySubsequences: false)
+        guard parts.count == 5, parts[4] == "weight", let layer = Int(parts[0]), (0..<(1 << 16)).contains(layer),
+            "\(layer)" == parts[0], let module = LinearModule(rawValue: String(parts[2])),
+            module.path == "\(parts[1]).\(parts[2])", parts[3] == "lora_A" || parts[3] == "lora_B"
+        else { return nil }
+        return (AdapterSite(layer: layer, module: module), parts[3] == "lora_A")
+    }
+
+    private static func reason(_ name: String) -> String {
+        if name.contains("lora_magnitude_vector") { return "a DoRA magnitude" }
+        if name.contains("lora_embedding") { return "an embedding adapter" }
+        if name.contains("modules_to_save") || name.contains("lm_head") || name.contains("embed_tokens") {
+            return "a module that was saved whole"
+        }
+        if name.hasSuffix(".bias") { return "a bias" }
+        return "a tensor that no Llama adapter has"
+    }
+}

@@ -1,0 +1,41 @@
+/// What is wrong with a model or adapter on disk.
+public struct CheckpointError: Error, Equatable, Sendable, CustomStringConvertible {
+    public enum Code: String, Sendable {
+        /// A file is missing or cannot be read.
+        case unreadable
+        /// A file is shorter than it says, or its ranges do not fit it.
+        case truncated
+        /// The header or JSON is not what the format allows.
+        case malformed
+        /// A tensor that the model needs is not there.
+        case missingTensor = "missing-tensor"
+        /// A tensor that nothing knows.
+        case unknownTensor = "unknown-tensor"
+        case wrongShape = "wrong-shape"
+        /// NaN or infinity among the numbers.
+        case notFinite = "not-finite"
+        /// A feature that primed does not have, by name.
+        case unsupported
+        /// Two statements that exclude each other.
+        case contradiction
+        /// A path that leaves its folder or is a symbolic link.
+        case escape
+        /// The result could not be written.
+        case unwritable
+    }
+
+    public let code: Code
+    /// File, and the field or tensor in it.
+    public let place: String
+    public let found: String
+    public let remedy: String
+
+    public init(_ code: Code, _ place: String, found: String, remedy: String) {
+        self.code = code
+        self.place = place
+        self.found = found
+        self.remedy = remedy
+    }
+
+    public var description: String { "\(place): \(found); \(remedy)" }
+}
