@@ -1,0 +1,52 @@
+// Chooses an instruction set once, when the program starts.
+#include "CKernels.h"
+#include "variants.h"
+
+static pk_isa found;
+static pk_isa current;
+
+__attribute__((constructor)) static void detect(void) {
+#if defined(__x86_64__)
+  __builtin_cpu_init();
+  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) found = PK_AVX2;
+  if (found == PK_AVX2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+      __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq"))
+    found = PK_AVX512;
+#endif
+  current = found;
+}
+
+pk_isa pk_current_isa(void) { return current; }
+
+pk_isa pk_restrict_isa(pk_isa most) {
+  current = most < found ? most : found;
+  return current;
+}
+
+#if defined(__x86_64__)
+#define CALL(operation, ...)                             \
+  switch (current) {                                     \
+    case PK_AVX512: pk_##operation##_avx512(__VA_ARGS__); break; \
+    case PK_AVX2: pk_##operation##_avx2(__VA_ARGS__); break;     \
+    default: pk_##operation##_generic(__VA_ARGS__);      \
+  }
+#else
+#define CALL(operation, ...) pk_##operation##_generic(__VA_ARGS__)
+#endif
+
+void pk_matmul(const float *x, int64_t ldx, int64_t rows, pk_matrix w, int64_t first, int64_t last, float *y,
+               int64_t ldy, bool accumulate) {
+  if (last > w.n) last = w.n;
+  CALL(matmul, x, ldx, rows, w, first, last, y, ldy, accumulate)
+}
+
+void pk_rms_norm(const float *x, int64_t ldx, int64_t rows, int64_t n, const float *weight, float epsilon, float *y,
+                 int64_t ldy) {
+  CALL(rms_norm, x, ldx, rows, n, weight, epsilon, y, ldy)
+}
+
+void pk_swiglu(float *gate, const float *up, int64_t n) { CALL(swiglu, gate, up, n) }
+
+void pk_add(float *y, const float *x, int64_t n) { CALL(add, y, x, n) }
+
+void pk_attend(pk_attention attention, float *scratch) { CALL(attend, attention, scratch) }
