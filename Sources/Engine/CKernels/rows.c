@@ -40,18 +40,6 @@ void pk_pack(const void *source, bool source_bf16, int64_t n, int64_t k, void *p
   }
 }
 
-void pk_fold(const float *a, const float *b, int64_t rank, int64_t n, int64_t k, float *panels, int64_t at) {
-  for (int64_t row = 0; row < n; row++) {
-    int64_t column = at + row;
-    float *target = panels + column / PK_PANEL * PK_PANEL * k + column % PK_PANEL;
-    for (int64_t i = 0; i < k; i++) {
-      float sum = 0;
-      for (int64_t r = 0; r < rank; r++) sum += b[row * rank + r] * a[r * k + i];
-      target[i * PK_PANEL] += sum;
-    }
-  }
-}
-
 void pk_rope(float *x, int64_t heads, int64_t d, const float *cosines, const float *sines) {
   int64_t half = d / 2;
   for (int64_t head = 0; head < heads; head++, x += d)
@@ -62,12 +50,12 @@ void pk_rope(float *x, int64_t heads, int64_t d, const float *cosines, const flo
     }
 }
 
-void pk_embed(const void *table, bool bf16, int64_t token, int64_t n, float *y) {
-  for (int64_t i = 0; i < n; i++) y[i] = source_at(table, bf16, token * n + i);
+void pk_embed(pk_matrix table, int64_t token, float *y) {
+  int64_t start = token / PK_PANEL * PK_PANEL * table.k + token % PK_PANEL;
+  for (int64_t i = 0; i < table.k; i++) y[i] = source_at(table.panels, table.bf16, start + i * PK_PANEL);
 }
 
-void pk_mix(float *x, int64_t ldx, int64_t modules, int64_t slots, int64_t rank, const float *weights, bool factors) {
-  (void)ldx;
+void pk_mix(float *x, int64_t modules, int64_t slots, int64_t rank, const float *weights, bool factors) {
   for (int64_t module = 0; module < modules; module++, x += slots * rank) {
     if (!factors) {
       for (int64_t s = 0; s < slots; s++)

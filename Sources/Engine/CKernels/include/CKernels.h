@@ -26,8 +26,6 @@ int64_t pk_packed_bytes(int64_t n, int64_t k, bool bf16);
 // Packs rows [n, k] into `panels` at output column `at`, a multiple of 32 or the end of what was packed before.
 // `source` may be unaligned; source_bf16 says how its numbers are stored, bf16 how they are to be.
 void pk_pack(const void *source, bool source_bf16, int64_t n, int64_t k, void *panels, bool bf16, int64_t at);
-// panels[column][i] += sum_r b[column, r] * a[r, i] over float32 panels: folds a low-rank product into packed weights.
-void pk_fold(const float *a, const float *b, int64_t rank, int64_t n, int64_t k, float *panels, int64_t at);
 
 // y[rows, columns first..<last] (+)= x[rows, k] w^T. `first` is a multiple of 32; y points at column `first` and has
 // row stride ldy; columns past w.n are not written.
@@ -43,13 +41,13 @@ void pk_swiglu(float *gate, const float *up, int64_t n);
 void pk_add(float *y, const float *x, int64_t n);
 // Rotates one row of heads, [heads, d] in halves (Hugging Face's layout), by cosines and sines [d / 2].
 void pk_rope(float *x, int64_t heads, int64_t d, const float *cosines, const float *sines);
-// table row `token` of [vocabulary, n] into y.
-void pk_embed(const void *table, bool bf16, int64_t token, int64_t n, float *y);
+// Row `token` of a packed table [vocabulary, k] into y.
+void pk_embed(pk_matrix table, int64_t token, float *y);
 
-// Scales x [rows, slots * rank * modules] by each row's mixture over the bank's slots.
+// Weighs one row x [modules][slots][rank] of products with the bank's A by a mixture over the slots.
 //   delta:   x[m][s][j] *= w[s]
 //   factors: h[j] = sum_t w[t] x[m][t][j];  x[m][s][j] = w[s] h[j]
-void pk_mix(float *x, int64_t ldx, int64_t modules, int64_t slots, int64_t rank, const float *weights, bool factors);
+void pk_mix(float *x, int64_t modules, int64_t slots, int64_t rank, const float *weights, bool factors);
 
 // Writes one token's key and value (one head, [d]) into a block: keys as [d][32 tokens], values as
 // [ceil(d / 32)][32 tokens][32].

@@ -1,0 +1,221 @@
+import CKernels
+
+/// The sizes that every operation needs.
+public struct ModelShape: Sendable, Equatable {
+    public var hidden: Int
+    public var feedForward: Int
+    public var layers: Int
+    public var heads: Int
+    public var kvHeads: Int
+    public var headDim: Int
+    public var vocabulary: Int
+    public var normEpsilon: Float
+
+    public init(
+        hidden: Int, feedForward: Int, layers: Int, heads: Int, kvHeads: Int, headDim: Int, vocabulary: Int,
+        normEpsilon: Float
+    ) {
+        self.hidden = hidden
+        self.feedForward = feedForward
+        self.layers = layers
+        self.heads = heads
+        self.kvHeads = kvHeads
+        self.headDim = headDim
+        self.vocabulary = vocabulary
+        self.normEpsilon = normEpsilon
+    }
+
+    /// Query heads that share a key-value head.
+    public var group: Int { heads / kvHeads }
+
+    /// Floats of one head's keys and values in a block: `[d][32]` and `[ceil(d / 32)][32][32]`.
+    public var headBlock: Int { headDim * cacheBlock + (headDim + 31) / 32 * 32 * cacheBlock }
+    /// Floats of a block of the cache: all layers and heads of 32 tokens.
+    public var blockFloats: Int { layers * kvHeads * headBlock }
+}
+
+/// Tokens a block of the key-value cache.
+public let cacheBlock = Int(PK_PANEL)
+
+/// A layer's weights.
+public struct LayerWeights<Matrix> {
+    /// `[hidden]`
+    public var attentionNorm: [Float]
+    /// q, k and v as parts 0, 1 and 2.
+    public var qkv: Matrix
+    public var o: Matrix
+    /// `[hidden]`
+    public var feedForwardNorm: [Float]
+    /// gate and up as parts 0 and 1.
+    public var gateUp: Matrix
+    public var down: Matrix
+
+    public init(
+        attentionNorm: [Float], qkv: Matrix, o: Matrix, feedForwardNorm: [Float], gateUp: Matrix, down: Matrix
+    ) {
+        self.attentionNorm = attentionNorm
+        self.qkv = qkv
+        self.o = o
+        self.feedForwardNorm = feedForwardNorm
+        self.gateUp = gateUp
+        self.down = down
+    }
+}
+
+/// The bank's adapters of modules that share an input.
+public struct BankGroup<Matrix> {
+    /// Every module's stacked A, `[modules * slots * rank, in]`.
+    public var a: Matrix
+    /// The same transposed, `[in, modules * slots * rank]`, from which a mixture is folded into weights.
+    public var transposedA: [Float]
+    /// Each module's part in the layer's matrix and its stacked B, `[out, slots * rank]`, scale included.
+    public var outputs: [(part: Int, b: Matrix)]
+
+    public init(a: Matrix, transposedA: [Float], outputs: [(part: Int, b: Matrix)]) {
+        self.a = a
+        self.transposedA = transposedA
+        self.outputs = outputs
+    }
+}
+
+/// The bank's adapters of one layer; nil where no adapter touches the modules.
+public struct BankLayer<Matrix> {
+    public var qkv: BankGroup<Matrix>?
+    public var o: BankGroup<Matrix>?
+    public var gateUp: BankGroup<Matrix>?
+    public var down: BankGroup<Matrix>?
+
+    public init() {}
+}
+
+/// One sequence's rows in a step: consecutive positions.
+public struct Span: Equatable, Sendable {
+    public var row: Int
+    public var count: Int
+    /// Position of the first row in its sequence.
+    public var position: Int
+    /// Where the sequence's block numbers start in the step's table.
+    public var blocks: Int
+    /// Index into the step's mixtures.
+    public var mixture: Int
+
+    public init(row: Int, count: Int, position: Int, blocks: Int, mixture: Int) {
+        self.row = row
+        self.count = count
+        self.position = position
+        self.blocks = blocks
+        self.mixture = mixture
+    }
+}
+
+/// The rows of a step: a packed ragged batch, no padding.
+public struct StepRows: Sendable {
+    /// Row by row; empty where the rows come from an earlier step's rows.
+    public var tokens: [Int32]
+    public var spans: [Span]
+    /// Block numbers of all spans, back to back.
+    public var blocks: [Int32]
+
+    public init(tokens: [Int32] = [], spans: [Span] = [], blocks: [Int32] = []) {
+        self.tokens = tokens
+        self.spans = spans
+        self.blocks = blocks
+    }
+
+    public var count: Int { spans.last.map { $0.row + $0.count } ?? 0 }
+}
+
+/// Which of q, k and v a projection computes: past the last layer's keys and values only needed rows go on.
+public enum Projection: Sendable {
+    case all, keysValues, queries
+}
+
+/// What is wanted of a row's logits.
+public enum Pick: Sendable, Equatable {
+    case greedy
+    /// Draws at `temperature` from the smallest set of tokens with more than `topP` of the probability; `draw` is
+    /// uniform in [0, 1) and the caller's.
+    case sample(temperature: Float, topP: Float, draw: Double)
+    /// The natural log-probability of a token.
+    case logProbability(of: Int32)
+    /// The logits themselves.
+    case logits
+}
+
+/// What came of a row's logits.
+public enum Picked: Sendable, Equatable {
+    case token(Int32)
+    case logProbability(Double)
+    case logits([Float])
+    /// NaN or nothing finite among the logits.
+    case unsound
+}
+
+/// Weighs the bank's adapters for one mixture: `[layers][slots]`, empty for the base.
+public struct MixtureWeights: Sendable, Equatable {
+    public var layers: [[Float]]
+
+    public init(layers: [[Float]]) { self.layers = layers }
+
+    public var isBase: Bool { layers.isEmpty }
+}
+
+/// How a bank's adapters combine, with the bank's sizes.
+public struct BankShape: Sendable, Equatable {
+    public var slots: Int
+    public var rank: Int
+    public var factors: Bool
+
+    public init(slots: Int, rank: Int, factors: Bool) {
+        self.slots = slots
+        self.rank = rank
+        self.factors = factors
+    }
+}
+
+/// Work done in products, for rates.
+public struct ProductTotals: Sendable, Equatable {
+    public var operations = 0.0
+    /// Seconds summed over the threads.
+    public var threadSeconds = 0.0
+
+    public init() {}
+}
+
+/// A machine's operations on a step's rows. The model is written once over it.
+///
+/// The backend owns the rows' buffers: the residual stream x, the queries and the attention's output; `reserve` sizes
+/// them once, and no operation allocates device memory after that.
+public protocol Backend: AnyObject {
+    associatedtype Matrix
+    associatedtype Cache
+
+    /// Sizes the buffers for steps of up to `rows` rows, sequences of up to `positions` positions.
+    func reserve(rows: Int, positions: Int, shape: ModelShape, rotary: [Double])
+    func matrix(_ parts: [MatrixPart], width: Int) -> Matrix
+    func cache(blocks: Int, shape: ModelShape) -> Cache
+    /// Copies a block whole, all layers.
+    func copyBlock(_ cache: Cache, from source: Int32, to target: Int32)
+    /// Says which mixtures the coming steps' spans mean, and about how many rows each will have.
+    func setMixtures(
+        _ mixtures: [MixtureWeights], rows: [Int], bank: [BankLayer<Matrix>], shape: BankShape?,
+        weights: [LayerWeights<Matrix>])
+
+    /// x = embedding rows of the tokens.
+    func embed(_ rows: StepRows, table: Matrix)
+    /// Norm, q, k, v with the bank, rotation; keys and values go to the cache.
+    func attentionInput(
+        _ rows: StepRows, layer: Int, weights: LayerWeights<Matrix>, cache: Cache, projection: Projection)
+    func attend(_ rows: StepRows, layer: Int, cache: Cache)
+    /// x += o(attention); x += down(silu(gate(norm x)) * up(norm x)).
+    func layerOutput(_ rows: StepRows, layer: Int, weights: LayerWeights<Matrix>)
+    /// Moves the given rows of x to the front, in order.
+    func gather(_ rows: [Int])
+    /// Final norm, head, and what is wanted of each of the first rows of x.
+    func pick(_ picks: [Pick], norm: [Float], head: Matrix) -> [Picked]
+    /// Final norm of the first `rows` rows of x, `[rows][hidden]`.
+    func hidden(rows: Int, norm: [Float]) -> [[Float]]
+
+    var products: ProductTotals { get }
+    var scratchBytes: Int { get }
+}

@@ -1,0 +1,222 @@
+import CKernels
+import Glibc
+
+/// The CPU's backend: it needs nothing but the machine and defines what each operation means.
+///
+/// An operation's rows are cut into tiles, which threads take one by one; a row's result depends on the row alone, so
+/// neither the tiles nor the threads nor the batch change a bit of it.
+public final class CPUBackend: Backend, @unchecked Sendable {
+    public typealias Matrix = PackedMatrix
+    public typealias Cache = CPUCache
+
+    let pool: ThreadPool
+    /// Weights that come as bf16 stay so when packed; otherwise they are widened once, which is a little faster.
+    let keepBF16: Bool
+    private(set) var shape = ModelShape(
+        hidden: 0, feedForward: 0, layers: 0, heads: 1, kvHeads: 1, headDim: 2, vocabulary: 0, normEpsilon: 0)
+    private(set) var lanes: [Lane] = []
+    private(set) var x = FloatBuffer(0)  // [rows, hidden], the residual stream
+    private(set) var q = FloatBuffer(0)  // [rows, heads * d]
+    private(set) var attention = FloatBuffer(0)  // [rows, heads * d]
+    private var cosines = FloatBuffer(0)  // [positions, d / 2]
+    private var sines = FloatBuffer(0)
+    private var positions = 0
+    private var rotary: [Double] = []
+    var mixtures: [ActiveMixture] = []
+    var bank: [BankLayer<PackedMatrix>] = []
+    var bankShape: BankShape?
+    /// Copies of the adapted weights that mixtures were folded into, reused from call to call.
+    var foldedLayers: [[FoldedLayer]] = []
+
+    /// Rows of the largest tile: its activations stay in a core's own cache.
+    static let tileRows = 96
+
+    public init(threads: Int, keepBF16: Bool) {
+        pool = ThreadPool(threads: threads)
+        self.keepBF16 = keepBF16
+    }
+
+    public var products: ProductTotals {
+        lanes.reduce(into: ProductTotals()) {
+            $0.operations += $1.operations
+            $0.threadSeconds += $1.productSeconds
+        }
+    }
+
+    public var scratchBytes: Int {
+        lanes.reduce(x.bytes + q.bytes + attention.bytes + cosines.bytes + sines.bytes) { $0 + $1.bytes }
+            + foldedLayers.reduce(0) { $0 + $1.reduce(0) { $0 + $1.bytes } }
+    }
+
+    public func matrix(_ parts: [MatrixPart], width: Int) -> PackedMatrix {
+        PackedMatrix(parts, width: width, keepBF16: keepBF16)
+    }
+
+    public func cache(blocks: Int, shape: ModelShape) -> CPUCache { CPUCache(blocks: blocks, shape: shape) }
+
+    public func copyBlock(_ cache: CPUCache, from source: Int32, to target: Int32) {
+        let floats = cache.blockFloats
+        (cache.start + Int(target) * floats).update(from: cache.start + Int(source) * floats, count: floats)
+    }
+
+    public func reserve(rows: Int, positions: Int, shape: ModelShape, rotary: [Double]) {
+        let headsWidth = shape.heads * shape.headDim
+        if shape != self.shape || x.count < rows * shape.hidden {
+            self.shape = shape
+            x = FloatBuffer(rows * shape.hidden)
+            q = FloatBuffer(rows * headsWidth)
+            attention = FloatBuffer(rows * headsWidth)
+            lanes = []
+        }
+        if positions > self.positions || rotary != self.rotary { rotate(upTo: positions, rotary) }
+        if lanes.isEmpty || lanes[0].positions < positions {
+            lanes = (0..<pool.threads).map { _ in Lane(shape: shape, positions: positions) }
+        }
+    }
+
+    /// Tables of the rotation's cosines and sines. Angles are rounded to float32 first, as in the models' training.
+    private func rotate(upTo positions: Int, _ rotary: [Double]) {
+        self.positions = positions
+        self.rotary = rotary
+        cosines = FloatBuffer(positions * rotary.count)
+        sines = FloatBuffer(positions * rotary.count)
+        for position in 0..<positions {
+            for (index, frequency) in rotary.enumerated() {
+                let angle = Double(Float(position) * Float(frequency))
+                cosines.start[position * rotary.count + index] = Float(cos(angle))
+                sines.start[position * rotary.count + index] = Float(sin(angle))
+            }
+        }
+    }
+
+    func cosines(at position: Int) -> UnsafePointer<Float> { UnsafePointer(cosines.start + position * rotary.count) }
+    func sines(at position: Int) -> UnsafePointer<Float> { UnsafePointer(sines.start + position * rotary.count) }
+
+    public func embed(_ rows: StepRows, table: PackedMatrix) {
+        let hidden = shape.hidden
+        pool.run((rows.tokens.count + 63) / 64) { block, _ in
+            for row in (block * 64)..<min(rows.tokens.count, block * 64 + 64) {
+                pk_embed(table.raw, Int64(rows.tokens[row]), self.x.start + row * hidden)
+            }
+        }
+    }
+
+    public func gather(_ rows: [Int]) {
+        // Ascending rows never overwrite one that is still to be moved.
+        for (target, source) in rows.enumerated() where target != source {
+            (x.start + target * shape.hidden).update(from: x.start + source * shape.hidden, count: shape.hidden)
+        }
+    }
+
+    /// Cuts spans into tiles of one mixture each, small enough that every thread gets several.
+    func tiles(_ rows: StepRows) -> [Tile] {
+        let share = (rows.count + 4 * pool.threads - 1) / (4 * pool.threads)
+        let size = min(Self.tileRows, max(12, (share + 11) / 12 * 12))
+        var tiles: [Tile] = []
+        for (index, span) in rows.spans.enumerated() {
+            var row = span.row
+            let end = span.row + span.count
+            while row < end {
+                if let last = tiles.last, last.mixture == span.mixture, last.count < size {
+                    let count = min(size - last.count, end - row)
+                    tiles[tiles.count - 1].count += count
+                    row += count
+                } else {
+                    let count = min(size, end - row)
+                    tiles.append(Tile(row: row, count: count, mixture: span.mixture, span: index))
+                    row += count
+                }
+            }
+        }
+        return tiles
+    }
+}
+
+/// Consecutive rows of one mixture.
+struct Tile {
+    var row: Int
+    var count: Int
+    var mixture: Int
+    /// The span that holds the first row.
+    var span: Int
+}
+
+/// Float32 memory, 64-byte aligned, zeroed lazily by the kernel.
+public final class FloatBuffer: @unchecked Sendable {
+    public let start: UnsafeMutablePointer<Float>
+    public let count: Int
+    private let length: Int
+
+    public var bytes: Int { length }
+
+    public init(_ count: Int) {
+        self.count = count
+        length = max(4096, (count * 4 + 4095) / 4096 * 4096)
+        let memory = mmap(nil, length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
+        guard let memory, memory != MAP_FAILED else { fatalError("no memory for \(length) bytes") }
+        start = memory.bindMemory(to: Float.self, capacity: length / 4)
+    }
+
+    deinit { munmap(start, length) }
+}
+
+/// Blocks of keys and values; untouched ones take no memory.
+public final class CPUCache: @unchecked Sendable {
+    let memory: FloatBuffer
+    let blockFloats: Int
+
+    var start: UnsafeMutablePointer<Float> { memory.start }
+
+    init(blocks: Int, shape: ModelShape) {
+        blockFloats = shape.blockFloats
+        memory = FloatBuffer(blocks * shape.blockFloats)
+    }
+}
+
+/// A thread's own memory for a tile, and its share of the totals.
+final class Lane: @unchecked Sendable {
+    let normed: FloatBuffer  // [tile, hidden]
+    let wide: FloatBuffer  // [tile, widest product]
+    let low: FloatBuffer  // [tile, modules * slots * rank]
+    let logits: FloatBuffer  // [12, vocabulary]
+    let attend: FloatBuffer
+    let positions: Int
+    var operations = 0.0
+    var productSeconds = 0.0
+
+    /// Stacked ranks that a tile's low-rank rows have room for.
+    static let widestLow = 4096
+
+    init(shape: ModelShape, positions: Int) {
+        let align = { ($0 + 31) / 32 * 32 }
+        let attentionWidth = align(shape.heads * shape.headDim) + 2 * align(shape.kvHeads * shape.headDim)
+        let widest = max(attentionWidth, 2 * align(shape.feedForward))
+        normed = FloatBuffer(CPUBackend.tileRows * shape.hidden)
+        wide = FloatBuffer(CPUBackend.tileRows * widest)
+        low = FloatBuffer(CPUBackend.tileRows * Self.widestLow)
+        logits = FloatBuffer(12 * shape.vocabulary)
+        attend = FloatBuffer(Int(pk_attend_scratch(Int64(positions), Int64(shape.headDim))))
+        self.positions = positions
+    }
+
+    var bytes: Int { normed.bytes + wide.bytes + low.bytes + logits.bytes + attend.bytes }
+
+    /// y[rows, columns] (+)= x w^T: the one place where the engine multiplies.
+    func product(
+        _ x: UnsafePointer<Float>, _ ldx: Int, rows: Int, _ w: PackedMatrix, first: Int = 0, last: Int? = nil,
+        into y: UnsafeMutablePointer<Float>, _ ldy: Int, accumulate: Bool = false
+    ) {
+        let start = monotonicSeconds()
+        let last = last ?? w.columns
+        pk_matmul(
+            x, Int64(ldx), Int64(rows), w.raw, Int64(first), Int64(last), y, Int64(ldy), accumulate)
+        operations += 2 * Double(rows) * Double(w.width) * Double(last - first)
+        productSeconds += monotonicSeconds() - start
+    }
+}
+
+func monotonicSeconds() -> Double {
+    var time = timespec()
+    clock_gettime(CLOCK_MONOTONIC, &time)
+    return Double(time.tv_sec) + Double(time.tv_nsec) * 1e-9
+}

@@ -1,0 +1,75 @@
+import CKernels
+import Glibc
+
+/// Rows of a weight `[out, in]` as they are stored, to be packed into a matrix.
+public struct MatrixPart {
+    public let bytes: UnsafeRawBufferPointer
+    public let isBF16: Bool
+    public let rows: Int
+
+    public init(bytes: UnsafeRawBufferPointer, isBF16: Bool, rows: Int) {
+        self.bytes = bytes
+        self.isBF16 = isBF16
+        self.rows = rows
+    }
+}
+
+/// A weight packed for products: panels of 32 output columns, float32 or bf16.
+public final class PackedMatrix: @unchecked Sendable {
+    /// Output columns, gaps included.
+    public let columns: Int
+    /// Input width.
+    public let width: Int
+    public let isBF16: Bool
+    /// The first column of each part, a multiple of 32.
+    public let starts: [Int]
+    let panels: UnsafeMutableRawPointer
+    /// Bytes of the panels.
+    public let byteCount: Int
+
+    /// Packs `parts` beside each other, each from a multiple of 32 on; columns between them give 0.
+    public init(_ parts: [MatrixPart], width: Int, keepBF16: Bool) {
+        var starts: [Int] = []
+        var end = 0
+        for part in parts {
+            let start = (end + 31) / 32 * 32
+            starts.append(start)
+            end = start + part.rows
+        }
+        self.starts = starts
+        columns = end
+        self.width = width
+        isBF16 = keepBF16 && parts.allSatisfy(\.isBF16)
+        byteCount = Int(pk_packed_bytes(Int64(end), Int64(width), isBF16))
+        panels = Self.zeroed(byteCount)
+        for (part, start) in zip(parts, starts) where part.rows > 0 {
+            pk_pack(
+                part.bytes.baseAddress, part.isBF16, Int64(part.rows), Int64(width), panels, isBF16, Int64(start))
+        }
+    }
+
+    /// A float32 copy that low-rank products can be folded into.
+    init(copy other: PackedMatrix) {
+        precondition(!other.isBF16, "only float32 panels are folded into")
+        columns = other.columns
+        width = other.width
+        isBF16 = false
+        starts = other.starts
+        byteCount = other.byteCount
+        panels = Self.zeroed(byteCount)
+        restore(from: other)
+    }
+
+    deinit { free(panels) }
+
+    func restore(from other: PackedMatrix) { panels.copyMemory(from: other.panels, byteCount: byteCount) }
+
+    var raw: pk_matrix { pk_matrix(panels: panels, n: Int64(columns), k: Int64(width), bf16: isBF16) }
+
+    private static func zeroed(_ bytes: Int) -> UnsafeMutableRawPointer {
+        let size = (max(bytes, 64) + 63) / 64 * 64
+        guard let memory = aligned_alloc(64, size) else { fatalError("no memory for \(size) bytes of weights") }
+        memset(memory, 0, size)
+        return memory
+    }
+}
