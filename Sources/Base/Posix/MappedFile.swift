@@ -6,7 +6,11 @@ import Glibc
 /// while it is mapped (the kernel answers a read past the new end with SIGBUS).
 public final class MappedFile: @unchecked Sendable {
     public let path: String
+    /// The file's bytes; whoever uses them keeps the value alive meanwhile.
     public let bytes: UnsafeRawBufferPointer
+
+    /// A copy of all bytes.
+    public var contents: [UInt8] { withExtendedLifetime(self) { [UInt8](bytes) } }
 
     /// Opens and maps `path`; anything but a regular file is refused with `EINVAL`, a symbolic link with `ELOOP` when
     /// `followLinks` is false.

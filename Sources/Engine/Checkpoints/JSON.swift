@@ -65,7 +65,7 @@ func readJSON<Value: Decodable>(
         throw CheckpointError(
             .malformed, path, found: "\(file.bytes.count) bytes", remedy: "such a file has at most \(limit)")
     }
-    let bytes = [UInt8](file.bytes)
+    let bytes = file.contents
     guard try nesting(of: bytes, place: path) <= 32 else {
         throw CheckpointError(.malformed, path, found: "JSON nested deeper than 32", remedy: "write the file again")
     }

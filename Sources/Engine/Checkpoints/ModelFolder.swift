@@ -179,7 +179,7 @@ private struct Fingerprint {
 
     mutating func add(file path: String) throws(CheckpointError) {
         do {
-            add(try MappedFile(path, followLinks: false).bytes)
+            add(try MappedFile(path, followLinks: false).contents)
         } catch {
             throw CheckpointError(.unreadable, path, found: error.description, remedy: "give a regular file")
         }
@@ -191,7 +191,7 @@ private struct Fingerprint {
             add(name.utf8)
             add("\(tensor.type)\(tensor.shape)\(tensor.range)".utf8)
             // The first numbers tell fine-tunes of one shape apart.
-            add(tensor.bytes.prefix(256))
+            withExtendedLifetime(tensor) { add(Array(tensor.bytes.prefix(256))) }
         }
     }
 }

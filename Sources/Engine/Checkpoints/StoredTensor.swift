@@ -19,7 +19,7 @@ public struct StoredTensor: Sendable {
     let range: Range<Int>
     let file: MappedFile
 
-    /// The raw numbers, valid as long as this value; not necessarily aligned.
+    /// The raw numbers, not necessarily aligned; whoever uses them keeps this value alive meanwhile.
     public var bytes: UnsafeRawBufferPointer { UnsafeRawBufferPointer(rebasing: file.bytes[range]) }
 
     /// Numbers in the tensor.
@@ -38,7 +38,10 @@ public struct StoredTensor: Sendable {
 
     /// Widens the numbers into `target`, which holds at least `count`.
     public func copy(to target: UnsafeMutableBufferPointer<Float>) {
-        let source = bytes
+        withExtendedLifetime(file) { widen(bytes, to: target) }
+    }
+
+    private func widen(_ source: UnsafeRawBufferPointer, to target: UnsafeMutableBufferPointer<Float>) {
         switch type {
         case .f32:
             UnsafeMutableRawBufferPointer(target).copyMemory(from: source)
@@ -55,8 +58,9 @@ public struct StoredTensor: Sendable {
     }
 
     /// Whether every number is finite: an all-ones exponent is NaN or infinity in each of the types.
-    var isFinite: Bool {
-        let source = bytes
+    var isFinite: Bool { withExtendedLifetime(file) { Self.isFinite(bytes, type) } }
+
+    private static func isFinite(_ source: UnsafeRawBufferPointer, _ type: ScalarType) -> Bool {
         switch type {
         case .f32:
             let mask: UInt32 = 0x7f80_0000
