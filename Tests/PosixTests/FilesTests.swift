@@ -109,9 +109,10 @@ import Testing
         try Files.writeAtomically([1], to: scratch("file"))
         for stop in 0..<4 {
             let calls = Counter()
-            Files.$fault.withValue({ call, path in
+            let fault: @Sendable (String, String) -> PosixError? = { call, path in
                 calls.next() >= stop ? PosixError(call: call, path: path, errno: EIO) : nil
-            }) {
+            }
+            Files.$fault.withValue(fault) {
                 #expect(throws: PosixError.self) { try Files.writeAtomically([2], to: scratch("file")) }
             }
             #expect(try Files.read(scratch("file"), limit: 9) == [1])
