@@ -121,6 +121,15 @@ import Testing
         }
     }
 
+    @Test func aFileOpenForWritingIsSeen() throws {
+        let scratch = try Scratch()
+        let writer = creat(scratch("file"), 0o600)
+        #expect(Files.isBeingWritten(scratch("file")) == true)
+        close(writer)
+        #expect(Files.isBeingWritten(scratch("file")) == false)
+        #expect(Files.isBeingWritten(scratch("none")) == nil)
+    }
+
     @Test func pathsAreTakenApart() {
         #expect(Files.parent(of: "/a/b") == "/a" && Files.parent(of: "/a") == "/" && Files.parent(of: "a") == ".")
         #expect(Files.name(of: "/a/b") == "b" && Files.name(of: "a") == "a")

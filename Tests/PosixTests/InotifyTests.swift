@@ -15,7 +15,7 @@ import Testing
         try Files.rename(scratch("aside"), to: scratch("in/moved"))
         #expect(try poll([inotify.descriptor.number], milliseconds: 10_000) == [inotify.descriptor.number])
         #expect(
-            try inotify.events() == [.change(watch: watch, name: "written"), .change(watch: watch, name: "moved")])
+            try inotify.events() == [.change(watch: watch, name: "written", .closedAfterWriting), .change(watch: watch, name: "moved", .movedIn)])
         try Files.removeTree(scratch("in"))
         #expect(try inotify.events().last == .ended(watch: watch))
     }
@@ -37,7 +37,7 @@ import Testing
         let bytes =
             event(-1, IN_Q_OVERFLOW, name: []) + event(1, IN_MOVED_TO, name: [97, 0, 0, 0])
             + event(1, IN_MOVED_TO, name: [0xff, 0, 0, 0])
-        #expect(Inotify.decode(bytes) == [.overflow, .change(watch: 1, name: "a"), .overflow])
+        #expect(Inotify.decode(bytes) == [.overflow, .change(watch: 1, name: "a", .movedIn), .overflow])
         #expect(Inotify.decode(Array(bytes.prefix(20))) == [.overflow])
     }
 }

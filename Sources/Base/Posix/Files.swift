@@ -17,6 +17,8 @@ public enum Files {
         /// The file system the file is on.
         public let device: UInt64
         public let inode: UInt64
+        /// The user id of the owner.
+        public let owner: UInt32
         /// The last modification, in nanoseconds since 1970.
         public let modified: Int64
 
@@ -31,6 +33,7 @@ public enum Files {
             size = Int(status.st_size)
             device = UInt64(status.st_dev)
             inode = UInt64(status.st_ino)
+            owner = status.st_uid
             modified = Int64(status.st_mtim.tv_sec) &* 1_000_000_000 &+ Int64(status.st_mtim.tv_nsec)
         }
     }
@@ -41,6 +44,11 @@ public enum Files {
         public var names: [String] = []
         /// How many names are not UTF-8 and so are not among `names`.
         public var undecodable = 0
+
+        public init(names: [String] = [], undecodable: Int = 0) {
+            self.names = names
+            self.undecodable = undecodable
+        }
     }
 
     public static func status(_ path: String) throws(PosixError) -> Status {
@@ -59,7 +67,9 @@ public enum Files {
     }
 
     public static func listing(_ folder: String) throws(PosixError) -> Listing {
-        let descriptor = try system("open", folder) { open(folder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC) }
+        let descriptor = try system("open", folder) {
+            Glibc.open(folder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+        }
         var listing = Listing()
         try forEachEntry(of: descriptor, path: folder) { name in
             if let name = String(validatingCString: name) {
@@ -75,9 +85,16 @@ public enum Files {
     /// The bytes of a regular file: `ELOOP` for a symbolic link, `EINVAL` for anything else that is no regular file,
     /// `EFBIG` beyond `limit` bytes. A FIFO does not block.
     public static func read(_ path: String, limit: Int) throws(PosixError) -> [UInt8] {
+        try contents(of: open(path), path: path, limit: limit)
+    }
+
+    /// Opens for reading what `read(_:limit:)` reads. Unlike a mapping it is safe against whoever else can write the file.
+    public static func open(_ path: String) throws(PosixError) -> Descriptor {
         guard !path.utf8.contains(0) else { throw PosixError(call: "open", path: path, errno: EINVAL) }
-        let descriptor = try system("open", path) { open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW) }
-        return try contents(of: Descriptor(descriptor), path: path, limit: limit)
+        let flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW
+        let descriptor = Descriptor(try system("open", path) { Glibc.open(path, flags) })
+        try checkRegular(descriptor, path: path)
+        return descriptor
     }
 
     /// As `read(_:limit:)`, for a path relative to the folder `root`: `EXDEV` where it would lead out of it, `ELOOP` where
@@ -85,9 +102,22 @@ public enum Files {
     public static func read(_ relative: String, beneath root: String, limit: Int) throws(PosixError) -> [UInt8] {
         let path = "\(root)/\(relative)"
         guard !path.utf8.contains(0) else { throw PosixError(call: "openat2", path: path, errno: EINVAL) }
-        let folder = Descriptor(try system("open", root) { open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC) })
-        let descriptor = try system("openat2", path) { cposix_open_beneath(folder.number, relative) }
-        return try contents(of: Descriptor(descriptor), path: path, limit: limit)
+        let folder = Descriptor(try system("open", root) { Glibc.open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC) })
+        let descriptor = Descriptor(try system("openat2", path) { cposix_open_beneath(folder.number, relative) })
+        try checkRegular(descriptor, path: path)
+        return try contents(of: descriptor, path: path, limit: limit)
+    }
+
+    /// Whether anybody has the regular file open for writing, nil where that cannot be found out.
+    ///
+    /// The kernel grants a read lease (fcntl(2)) only on a file without writers; for other people's files it wants a
+    /// privilege, and some file systems have no leases.
+    public static func isBeingWritten(_ path: String) -> Bool? {
+        let descriptor = Glibc.open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW)
+        guard descriptor >= 0 else { return nil }
+        defer { close(descriptor) }
+        let answer = cposix_has_writers(descriptor)
+        return answer < 0 ? nil : answer == 1
     }
 
     /// The free share of the file system that holds `path`, of its bytes and of its inodes (1 where it counts none).
@@ -99,10 +129,15 @@ public enum Files {
         return min(bytes, inodes)
     }
 
+    private static func checkRegular(_ descriptor: Descriptor, path: String) throws(PosixError) {
+        var status = stat()
+        try system("fstat", path) { fstat(descriptor.number, &status) }
+        guard status.st_mode & S_IFMT == S_IFREG else { throw PosixError(call: "open", path: path, errno: EINVAL) }
+    }
+
     private static func contents(of descriptor: Descriptor, path: String, limit: Int) throws(PosixError) -> [UInt8] {
         var status = stat()
         try system("fstat", path) { fstat(descriptor.number, &status) }
-        guard status.st_mode & S_IFMT == S_IFREG else { throw PosixError(call: "read", path: path, errno: EINVAL) }
         guard Int(status.st_size) <= limit else { throw PosixError(call: "read", path: path, errno: EFBIG) }
         var bytes: [UInt8] = []
         bytes.reserveCapacity(Int(status.st_size) + 1)

@@ -69,7 +69,7 @@ extension Files {
             case .regular:
                 try willChange("fsync", path)
                 let file = Descriptor(
-                    try system("open", path) { open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK) })
+                    try system("open", path) { Glibc.open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK) })
                 try system("fsync", path) { fsync(file.number) }
             case .symbolicLink, .special: continue
             }

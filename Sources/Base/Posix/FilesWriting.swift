@@ -55,7 +55,7 @@ extension Files {
     ) throws(PosixError) {
         try willChange("open", path)
         let file = Descriptor(
-            try system("open", path) { open(path, O_WRONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | flags, mode) })
+            try system("open", path) { Glibc.open(path, O_WRONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | flags, mode) })
         try willChange("write", path)
         do throws(PosixError) { try file.write(bytes) } catch {
             throw PosixError(call: error.call, path: path, errno: error.errno)
@@ -98,7 +98,7 @@ extension Files {
     public static func sync(directory folder: String) throws(PosixError) {
         try willChange("fsync", folder)
         let descriptor = Descriptor(
-            try system("open", folder) { open(folder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC) })
+            try system("open", folder) { Glibc.open(folder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC) })
         try system("fsync", folder) { fsync(descriptor.number) }
     }
 

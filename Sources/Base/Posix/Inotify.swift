@@ -14,7 +14,7 @@ public final class Inotify: Sendable {
 
     public enum Event: Sendable, Equatable {
         /// Something happened to `name` in the folder of `watch`.
-        case change(watch: Int32, name: String)
+        case change(watch: Int32, name: String, Changes)
         /// The kernel dropped events: only a scan tells what is there now.
         case overflow
         /// The watched folder itself is gone or its file system was unmounted.
@@ -48,6 +48,7 @@ public final class Inotify: Sendable {
     static func decode(_ bytes: [UInt8]) -> [Event] {
         var events: [Event] = []
         let header = MemoryLayout<inotify_event>.size
+        let known = ([.closedAfterWriting, .movedIn, .created] as Changes).rawValue
         var offset = 0
         bytes.withUnsafeBytes { buffer in
             while offset + header <= buffer.count {
@@ -59,7 +60,7 @@ public final class Inotify: Sendable {
                 } else if event.mask & UInt32(IN_IGNORED | IN_DELETE_SELF | IN_MOVE_SELF | IN_UNMOUNT) != 0 {
                     events.append(.ended(watch: event.wd))
                 } else if let name = String(validating: name, as: UTF8.self) {
-                    events.append(.change(watch: event.wd, name: name))
+                    events.append(.change(watch: event.wd, name: name, Changes(rawValue: event.mask & known)))
                 } else {
                     events.append(.overflow)
                 }

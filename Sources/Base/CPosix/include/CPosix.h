@@ -40,3 +40,6 @@ int cposix_terminal_columns(int descriptor);
 
 /// Makes `descriptor` non-blocking.
 int cposix_set_nonblocking(int descriptor);
+
+/// Whether somebody has the file behind `descriptor` (opened for reading) open for writing: 1, 0, or -1 with errno.
+int cposix_has_writers(int descriptor);
