@@ -58,6 +58,13 @@ public struct JobFolder: Sendable, Equatable {
         try Files.writeAtomically(Array("\(value.isFolder ? "folder" : "file") \(value.name)".utf8), to: origin)
     }
 
+    /// Makes the folder and keeps others from working in it as long as the lock lives. For foreground runs: a daemon's jobs
+    /// are under the lock of its spool.
+    public func lock() throws(PosixError) -> FileLock {
+        try Files.makeDirectories(path, mode: 0o700)
+        return try FileLock("\(path)/lock")
+    }
+
     /// Makes the journal's folder and an empty `staging`, whatever an earlier attempt left there.
     public func prepare() throws(PosixError) {
         try Files.makeDirectories(journal)

@@ -16,6 +16,11 @@ public struct Outbox: Sendable {
         return String(decoding: bytes.prefix { $0 != UInt8(ascii: "\n") }, as: UTF8.self)
     }
 
+    /// Where a foreground run of a manifest works, so that an interrupted one finds its journal again. Take its lock first.
+    public func workFolder(for id: JobID, manifest: String) -> JobFolder {
+        JobFolder(path: "\(path)/.\(id).run", manifest: manifest)
+    }
+
     /// The name for what comes second under an id.
     static func rejectedName(_ id: String, digest: String) -> String { "\(id).rejected-\(digest.prefix(12))" }
 
