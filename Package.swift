@@ -10,11 +10,11 @@ let road: [Target] = [
         name: "primed",
         dependencies: [
             "Manifest", "Spool", "Queue", "Worker", "Tasks", "Evolution", "Methods", "Privacy", "Llama", "Tokenizers",
-            "Checkpoints", "Compute", "Report", "Posix", "Telemetry",
+            "Checkpoints", "Compute", "Report", "JSON", "Posix", "Telemetry",
         ],
         path: "Sources/primed"),
 
-    .target(name: "Manifest", path: "Sources/Intake/Manifest"),
+    .target(name: "Manifest", dependencies: ["JSON"], path: "Sources/Intake/Manifest"),
     .target(name: "Spool", dependencies: ["Manifest", "Posix", "Telemetry"], path: "Sources/Intake/Spool"),
 
     .target(name: "Queue", dependencies: ["Manifest"], path: "Sources/Schedule/Queue"),
@@ -22,14 +22,14 @@ let road: [Target] = [
         name: "Worker",
         dependencies: [
             "Queue", "Spool", "Manifest", "Tasks", "Evolution", "Methods", "Privacy", "Report", "Llama", "Tokenizers",
-            "Checkpoints", "Compute", "Posix", "Telemetry",
+            "Checkpoints", "Compute", "JSON", "Posix", "Telemetry",
         ],
         path: "Sources/Schedule/Worker"),
 
     .target(
         name: "Methods", dependencies: ["Tasks", "Evolution", "Privacy", "Llama", "Tokenizers", "Checkpoints"],
         path: "Sources/Personalize/Methods"),
-    .target(name: "Tasks", path: "Sources/Personalize/Tasks"),
+    .target(name: "Tasks", dependencies: ["JSON"], path: "Sources/Personalize/Tasks"),
     .target(name: "Evolution", dependencies: ["COpenBLAS"], path: "Sources/Personalize/Evolution"),
     .target(name: "Privacy", path: "Sources/Personalize/Privacy"),
 
@@ -42,6 +42,7 @@ let road: [Target] = [
 
     .target(name: "Telemetry", dependencies: ["Posix"], path: "Sources/Base/Telemetry"),
     .target(name: "Posix", dependencies: ["CPosix"], path: "Sources/Base/Posix"),
+    .target(name: "JSON", path: "Sources/Base/JSON"),
 ]
 
 // MARK: - C under it
@@ -78,6 +79,7 @@ let checks: [Target] = [
     tests("Report", ["Privacy", "Manifest"]),
     tests("Telemetry", ["Posix"]),
     tests("Posix"),
+    tests("JSON"),
     tests("primed", ["Posix"]),
 ]
 
