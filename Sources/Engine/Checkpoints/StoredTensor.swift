@@ -26,7 +26,7 @@ public struct StoredTensor: Sendable {
     public var count: Int { range.count / type.size }
 
     /// The file's path and the tensor's name, for messages.
-    public var place: String { "\(file.path): \(name)" }
+    public var place: String { "\(file.path): \(printable(name))" }
 
     /// The numbers as floats; bf16 and f16 are widened exactly.
     public func floats() -> [Float] {
@@ -57,6 +57,10 @@ public struct StoredTensor: Sendable {
         }
     }
 
+    /// Lets the kernel take the tensor's pages out of this process's memory; they are read again when they are used.
+    /// Call it when the numbers have been copied, so that a model does not count twice.
+    public func releasePages() { file.release(range) }
+
     /// Whether every number is finite: an all-ones exponent is NaN or infinity in each of the types.
     var isFinite: Bool { withExtendedLifetime(file) { Self.isFinite(bytes, type) } }
 
@@ -64,23 +68,21 @@ public struct StoredTensor: Sendable {
         switch type {
         case .f32:
             let mask: UInt32 = 0x7f80_0000
-            return source.withMemoryRebound(orUnaligned: UInt32.self) { $0 & mask != mask }
+            return source.allWords(UInt32.self) { $0 & mask != mask }
         case .bf16:
             let mask: UInt16 = 0x7f80
-            return source.withMemoryRebound(orUnaligned: UInt16.self) { $0 & mask != mask }
+            return source.allWords(UInt16.self) { $0 & mask != mask }
         case .f16:
             let mask: UInt16 = 0x7c00
-            return source.withMemoryRebound(orUnaligned: UInt16.self) { $0 & mask != mask }
+            return source.allWords(UInt16.self) { $0 & mask != mask }
         }
     }
 }
 
 extension UnsafeRawBufferPointer {
-    /// Whether `predicate` holds for every word, wherever the words lie; without branches inside, so that it vectorises.
+    /// Whether `predicate` holds for every word, at any alignment; without branches inside, so that it vectorises.
     @inline(__always)
-    fileprivate func withMemoryRebound<Word: FixedWidthInteger>(
-        orUnaligned: Word.Type, _ predicate: (Word) -> Bool
-    ) -> Bool {
+    fileprivate func allWords<Word: FixedWidthInteger>(_: Word.Type, _ predicate: (Word) -> Bool) -> Bool {
         let words = count / MemoryLayout<Word>.size
         let block = 4096
         var start = 0
