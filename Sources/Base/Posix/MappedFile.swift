@@ -34,6 +34,13 @@ public final class MappedFile: @unchecked Sendable {
         bytes = UnsafeRawBufferPointer(start: start, count: size)
     }
 
+    /// Gives the bytes to `body`; unlike `bytes` alone, they are mapped at least until it returns.
+    public func withBytes<Result, Failure: Error>(
+        _ body: (UnsafeRawBufferPointer) throws(Failure) -> Result
+    ) throws(Failure) -> Result {
+        try withExtendedLifetime(self) { () throws(Failure) -> Result in try body(bytes) }
+    }
+
     /// Takes the whole pages within `range` out of this process's memory; a later read brings them back.
     public func release(_ range: Range<Int>) {
         guard let start = bytes.baseAddress, !range.isEmpty else { return }

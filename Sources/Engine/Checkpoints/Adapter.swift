@@ -1,3 +1,5 @@
+import Glibc
+
 /// Where in a model an adapter's pair sits.
 public struct AdapterSite: Hashable, Sendable, Comparable {
     public let layer: Int
@@ -42,7 +44,13 @@ public struct Adapter: Sendable {
     public init(_ folder: String, for config: LlamaConfig) throws(CheckpointError) {
         path = folder
         let settings = try AdapterConfig(folder: folder)
-        let file = try Safetensors("\(folder)/adapter_model.safetensors")
+        let weights = "\(folder)/adapter_model.safetensors"
+        guard access(weights, F_OK) == 0 || access("\(folder)/adapter_model.bin", F_OK) != 0 else {
+            throw CheckpointError(
+                .unsupported, "\(folder)/adapter_model.bin", found: "pickled weights",
+                remedy: "save the adapter as safetensors; a pickle is never executed")
+        }
+        let file = try Safetensors(weights)
         var halves: [AdapterSite: (a: StoredTensor?, b: StoredTensor?)] = [:]
         for name in file.names {
             let tensor = file[name]!
@@ -70,6 +78,13 @@ public struct Adapter: Sendable {
             pairs[site] = try Self.pair(site, halves[site]!, settings, config, file.path)
         }
         self.pairs = pairs
+    }
+
+    /// SHA-256 of the adapter's weights file, as it was when it was read, in hexadecimal digits.
+    public func digest() -> String {
+        var hash = SHA256()
+        pairs.values.first!.a.file.withBytes { hash.add($0) }
+        return hash.hexDigest()
     }
 
     private static func pair(

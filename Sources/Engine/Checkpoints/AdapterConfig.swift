@@ -45,7 +45,8 @@ struct AdapterConfig {
         if let initialisation = file["init_lora_weights"], !Self.inits.contains(initialisation) {
             throw CheckpointError(
                 .unsupported, file.field("init_lora_weights"), found: initialisation.summary,
-                remedy: "such an adapter changes its base; save it converted to plain LoRA (see PEFT's save_pretrained)")
+                remedy: "such an adapter changes its base; save it converted to plain LoRA (see PEFT's save_pretrained)"
+            )
         }
         guard let rank = try file.integer("r"), Self.ranks.contains(Double(rank)) else {
             throw CheckpointError(

@@ -97,8 +97,9 @@ struct JSONReader {
 
     private mutating func word(_ text: StaticString, _ value: JSONValue) throws -> JSONValue {
         let end = offset + text.utf8CodeUnitCount
-        guard end <= bytes.count, zip(bytes[offset..<end], UnsafeBufferPointer(start: text.utf8Start, count: end - offset))
-            .allSatisfy({ $0 == $1 })
+        guard end <= bytes.count,
+            zip(bytes[offset..<end], UnsafeBufferPointer(start: text.utf8Start, count: end - offset))
+                .allSatisfy({ $0 == $1 })
         else { throw fault("no JSON value") }
         offset = end
         return value
@@ -206,7 +207,9 @@ func readJSON(_ path: String, limit: Int = 16 << 20) throws(CheckpointError) -> 
             .malformed, path, found: "\(file.bytes.count) bytes", remedy: "such a file has at most \(limit)")
     }
     var members: [JSONMember] = []
-    try readJSON(file.bytes, place: path) { (member) throws(CheckpointError) in members.append(member) }
+    try file.withBytes { (bytes) throws(CheckpointError) in
+        try readJSON(bytes, place: path) { (member) throws(CheckpointError) in members.append(member) }
+    }
     return JSONFields(place: path, members: members)
 }
 

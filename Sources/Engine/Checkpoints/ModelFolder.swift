@@ -169,12 +169,14 @@ public struct ModelFolder: Sendable {
         of tensors: [String: StoredTensor], _ path: String
     ) throws(CheckpointError) -> String {
         var hash = SHA256()
-        hash.add(try map("\(path)/config.json").bytes)
+        try map("\(path)/config.json").withBytes { hash.add($0) }
         for name in tensors.keys.sorted() {
             let tensor = tensors[name]!
             hash.add(Array("\(name) \(tensor.type.rawValue) \(tensor.shape)\n".utf8))
-            hash.add(tensor.bytes.prefix(256))
-            hash.add(tensor.bytes.suffix(256))
+            tensor.withBytes {
+                hash.add($0.prefix(256))
+                hash.add($0.suffix(256))
+            }
         }
         return hash.hexDigest()
     }

@@ -4,6 +4,7 @@ public struct SHA256: Sendable {
         0x6a09_e667, 0xbb67_ae85, 0x3c6e_f372, 0xa54f_f53a, 0x510e_527f, 0x9b05_688c, 0x1f83_d9ab, 0x5be0_cd19,
     ]
     private var pending: [UInt8] = []
+    private var words = [UInt32](repeating: 0, count: 64)
     private var length: UInt64 = 0
 
     public init() {}
@@ -12,7 +13,9 @@ public struct SHA256: Sendable {
         length += UInt64(bytes.count)
         pending += bytes
         let whole = pending.count / 64 * 64
-        for start in stride(from: 0, to: whole, by: 64) { mix(pending[start..<start + 64]) }
+        pending.withUnsafeBufferPointer { block in
+            for start in stride(from: 0, to: whole, by: 64) { mix(block[start..<start + 64]) }
+        }
         pending.removeFirst(whole)
     }
 
@@ -29,9 +32,8 @@ public struct SHA256: Sendable {
         }.joined()
     }
 
-    private mutating func mix(_ block: ArraySlice<UInt8>) {
+    private mutating func mix(_ block: Slice<UnsafeBufferPointer<UInt8>>) {
         func rotate(_ word: UInt32, _ count: UInt32) -> UInt32 { word >> count | word << (32 - count) }
-        var words = [UInt32](repeating: 0, count: 64)
         for (index, byte) in block.enumerated() { words[index / 4] = words[index / 4] << 8 | UInt32(byte) }
         for index in 16..<64 {
             let (early, late) = (words[index - 15], words[index - 2])

@@ -17,36 +17,43 @@ public struct Safetensors: Sendable {
     public init(_ path: String) throws(CheckpointError) {
         self.path = path
         let file = try map(path)
-        let size = file.bytes.count
-        guard size >= 8 else {
-            throw CheckpointError(
-                .truncated, path, found: "\(size) bytes", remedy: "a safetensors file has at least a header of 8")
-        }
-        let declared = UInt64(littleEndian: file.bytes.loadUnaligned(as: UInt64.self))
-        guard declared <= UInt64(Self.largestHeader), Int(declared) <= size - 8 else {
-            throw CheckpointError(
-                .truncated, "\(path): header", found: "a length of \(declared) in a file of \(size) bytes",
-                remedy: "copy the file again; it is cut off or no safetensors file")
-        }
-        let start = 8 + Int(declared)
+        let start = try Self.headerEnd(of: file)
         var tensors: [String: StoredTensor] = [:]
         var metadata: [String: String] = [:]
-        let header = UnsafeRawBufferPointer(rebasing: file.bytes[8..<start])
-        try readJSON(header, place: "\(path): header") { (member) throws(CheckpointError) in
-            let place = "\(path): \(printable(member.name))"
-            guard case .object(let members) = member.value else {
-                throw CheckpointError(.malformed, place, found: member.value.summary, remedy: Self.entryWords)
-            }
-            let entry = JSONFields(place: place, members: members)
-            if member.name == "__metadata__" {
-                for pair in members { metadata[pair.name] = try entry.text(pair.name) }
-            } else {
-                tensors[member.name] = try Self.tensor(member.name, entry, file: file, start: start)
+        try file.withBytes { (bytes) throws(CheckpointError) in
+            let header = UnsafeRawBufferPointer(rebasing: bytes[8..<start])
+            try readJSON(header, place: "\(path): header") { (member) throws(CheckpointError) in
+                let place = "\(path): \(printable(member.name))"
+                guard case .object(let members) = member.value else {
+                    throw CheckpointError(.malformed, place, found: member.value.summary, remedy: Self.entryWords)
+                }
+                let entry = JSONFields(place: place, members: members)
+                if member.name == "__metadata__" {
+                    for pair in members { metadata[pair.name] = try entry.text(pair.name) }
+                } else {
+                    tensors[member.name] = try Self.tensor(member.name, entry, file: file, start: start)
+                }
             }
         }
         try Self.checkOverlap(of: tensors.values, path: path)
         self.tensors = tensors
         self.metadata = metadata
+    }
+
+    /// Where the numbers begin.
+    private static func headerEnd(of file: MappedFile) throws(CheckpointError) -> Int {
+        let size = file.bytes.count
+        guard size >= 8 else {
+            throw CheckpointError(
+                .truncated, file.path, found: "\(size) bytes", remedy: "a safetensors file has at least a header of 8")
+        }
+        let length = file.withBytes { UInt64(littleEndian: $0.loadUnaligned(as: UInt64.self)) }
+        guard length <= UInt64(largestHeader), Int(length) <= size - 8 else {
+            throw CheckpointError(
+                .truncated, "\(file.path): header", found: "a length of \(length) in a file of \(size) bytes",
+                remedy: "copy the file again; it is cut off or no safetensors file")
+        }
+        return 8 + Int(length)
     }
 
     private static let entryWords = "each entry needs dtype, shape and data_offsets [begin, end)"

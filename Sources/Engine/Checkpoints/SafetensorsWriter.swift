@@ -23,7 +23,8 @@ extension Safetensors {
         for entry in entries {
             let end = offset + 4 * entry.values.count
             let shape = entry.shape.map(String.init).joined(separator: ",")
-            header += #",\#(quoted(entry.name)):{"dtype":"F32","shape":[\#(shape)],"data_offsets":[\#(offset),\#(end)]}"#
+            header +=
+                #",\#(quoted(entry.name)):{"dtype":"F32","shape":[\#(shape)],"data_offsets":[\#(offset),\#(end)]}"#
             offset = end
         }
         header += "}"

@@ -22,6 +22,11 @@ public struct StoredTensor: Sendable {
     /// The raw numbers, not necessarily aligned; whoever uses them keeps this value alive meanwhile.
     public var bytes: UnsafeRawBufferPointer { UnsafeRawBufferPointer(rebasing: file.bytes[range]) }
 
+    /// Gives the raw numbers to `body`, mapped at least until it returns.
+    public func withBytes<Result>(_ body: (UnsafeRawBufferPointer) -> Result) -> Result {
+        file.withBytes { body(UnsafeRawBufferPointer(rebasing: $0[range])) }
+    }
+
     /// Numbers in the tensor.
     public var count: Int { range.count / type.size }
 
@@ -38,7 +43,7 @@ public struct StoredTensor: Sendable {
 
     /// Widens the numbers into `target`, which holds at least `count`.
     public func copy(to target: UnsafeMutableBufferPointer<Float>) {
-        withExtendedLifetime(file) { widen(bytes, to: target) }
+        withBytes { widen($0, to: target) }
     }
 
     private func widen(_ source: UnsafeRawBufferPointer, to target: UnsafeMutableBufferPointer<Float>) {
@@ -62,7 +67,7 @@ public struct StoredTensor: Sendable {
     public func releasePages() { file.release(range) }
 
     /// Whether every number is finite: an all-ones exponent is NaN or infinity in each of the types.
-    var isFinite: Bool { withExtendedLifetime(file) { Self.isFinite(bytes, type) } }
+    var isFinite: Bool { withBytes { Self.isFinite($0, type) } }
 
     private static func isFinite(_ source: UnsafeRawBufferPointer, _ type: ScalarType) -> Bool {
         switch type {
