@@ -16,6 +16,7 @@ public final class MappedFile: @unchecked Sendable {
     /// `followLinks` is false.
     public init(_ path: String, followLinks: Bool = true) throws(PosixError) {
         self.path = path
+        guard !path.utf8.contains(0) else { throw PosixError(call: "open", path: path, errno: EINVAL) }
         let flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | (followLinks ? 0 : O_NOFOLLOW)
         let descriptor = open(path, flags)
         guard descriptor >= 0 else { throw PosixError(call: "open", path: path, errno: errno) }

@@ -1,0 +1,16 @@
+/// The share of predictions with the reference's label.
+///
+/// As in the authors' code (scikit-learn over numbers, -1 for what is no label), two texts that are both no label
+/// agree. Against gold answers that cannot happen; a sharer's prediction may be none.
+struct Accuracy: Metric {
+    static let name = "accuracy"
+    static let labels = LabelNeed.any
+    private let labels: Labels
+
+    init(labels: [String]) { self.labels = Labels(labels) }
+
+    func value(_ predictions: [String], against references: [String]) -> Double {
+        let right = zip(predictions, references).count { labels.number(of: $0) == labels.number(of: $1) }
+        return Double(right) / Double(predictions.count)
+    }
+}

@@ -1,0 +1,12 @@
+struct MeanAbsoluteError: Metric {
+    static let name = "MAE"
+    static let isError = true
+    static let labels = LabelNeed.numbers
+    private let scale: Scale
+
+    init(labels: [String]) { scale = Scale(labels) }
+
+    func value(_ predictions: [String], against references: [String]) -> Double {
+        scale.differences(predictions, references).reduce(0) { $0 + abs($1) } / Double(predictions.count)
+    }
+}

@@ -1,0 +1,72 @@
+/// A measure of predictions. A new one is a file beside this one and its line in `metricTypes`.
+protocol Metric: Sendable {
+    /// The name in definitions and reports.
+    static var name: String { get }
+    /// Whether smaller is better.
+    static var isError: Bool { get }
+    /// Whether it needs labels, and what they must be.
+    static var labels: LabelNeed { get }
+
+    init(labels: [String])
+
+    /// The mean over the pairs, of which there is at least one.
+    func value(_ predictions: [String], against references: [String]) -> Double
+}
+
+extension Metric {
+    static var isError: Bool { false }
+}
+
+enum LabelNeed {
+    case none
+    case any
+    case numbers
+}
+
+let metricTypes: [any Metric.Type] = [
+    Accuracy.self, MacroF1.self, MeanAbsoluteError.self, RootMeanSquaredError.self, Rouge1.self, RougeL.self,
+]
+
+/// What a task's metrics say of predictions.
+public struct Score: Sendable, Equatable {
+    public struct Value: Sendable, Equatable {
+        public let name: String
+        /// As the metric defines it; errors are positive.
+        public let value: Double
+
+        public init(name: String, value: Double) {
+            self.name = name
+            self.value = value
+        }
+    }
+
+    public let metrics: [Value]
+    /// The sum of the metrics, errors subtracted: larger is better.
+    public let total: Double
+
+    public init(metrics: [Value], total: Double) {
+        self.metrics = metrics
+        self.total = total
+    }
+}
+
+extension TaskDefinition {
+    /// Scores predictions against references: gold answers, or a sharer's predictions for similarity.
+    ///
+    /// - Parameter references: one a prediction. Without any, every metric is 0.
+    public func score(
+        _ predictions: [String], against references: [String], on stage: Stage = .history
+    ) -> Score {
+        let predictions = predictions.map { $0.stripped() }
+        let references = references.map { $0.stripped() }
+        var values: [Score.Value] = []
+        var total = 0.0
+        for metric in metrics(on: stage) {
+            let kind = type(of: metric)
+            let value = predictions.isEmpty ? 0 : metric.value(predictions, against: references)
+            values.append(Score.Value(name: kind.name, value: value))
+            total += kind.isError ? -value : value
+        }
+        return Score(metrics: values, total: total)
+    }
+}
