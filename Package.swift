@@ -67,7 +67,7 @@ let checks: [Target] = [
     tests("Manifest"),
     tests("Spool", ["Manifest", "Posix", "Telemetry"]),
     tests("Queue", ["Manifest"]),
-    tests("Worker", ["Queue", "Spool", "Manifest", "Posix"]),
+    tests("Worker", ["Queue", "Spool", "Manifest", "Posix", "Telemetry"]),
     tests("Methods", ["Tasks", "Evolution", "Privacy", "Llama", "Tokenizers", "Checkpoints"]),
     tests("Tasks"),
     tests("Evolution"),
