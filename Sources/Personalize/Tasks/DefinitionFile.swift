@@ -233,7 +233,8 @@ private struct Section {
         guard template.openings == openings, openings == 0 || template.fields.isEmpty else {
             throw TaskError(
                 .badTemplate, place(key), found: "\(template.openings) {} and \(template.fields.count) {name}",
-                remedy: openings == 0 ? "name an item's field in each: {title}" : "write {} \(openings) times, no {name}")
+                remedy: openings == 0
+                    ? "name an item's field in each, like {title}" : "write {} \(openings) times and no {name}")
         }
         return template
     }
