@@ -56,6 +56,9 @@ import Testing
             #expect(numbers.count == rouge.value.count, "\(rouge.text)")
             #expect(numbers == words.words(of: rouge.value.joined(separator: " ")), "\(rouge.text)")
         }
+        var words = RougeWords()
+        let long = ["abcdefghijklm", "abcdefghijkln", "zzzzzzzzzzzz", "999999999999", "a", "aa", "1", "abcdefghijklm"]
+        #expect(Set(words.words(of: long.joined(separator: " "))).count == long.count - 1)
         let alphabet = Self.scalars.filter { scalar in
             var words = RougeWords()
             return !words.words(of: String(scalar)).isEmpty
