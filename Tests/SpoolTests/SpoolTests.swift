@@ -1,3 +1,198 @@
+import Glibc
+import Posix
 import Testing
 
 @testable import Spool
+
+@Suite struct SpoolTests {
+    @Test func aJobGoesFromTheInboxToTheOutbox() throws {
+        let bench = try Bench()
+        let spool = try bench.open()
+        try bench.drop("id nightly", as: "x.json")
+        #expect(try spool.inbox.scan().ready == ["x.json"])
+        let job = try #require(try spool.take("x.json"))
+        #expect(job.id == "nightly" && job.submitter == "uid:\(getuid())")
+        #expect(try Files.list(bench.folders.inbox) == [])
+        #expect(try Files.read(job.folder.manifest, limit: 99) == Array("id nightly".utf8))
+        try Bench.work(job)
+        #expect(job.folder.isFinished && bench.results == [])
+        try spool.publish(job)
+        #expect(bench.results == ["nightly"] && bench.entries == [])
+        #expect(try Files.list("\(bench.folders.outbox)/nightly") == [".digest", "result.json"])
+        #expect(bench.events.names == ["job-claimed", "job-published"])
+    }
+
+    @Test func theFileNameServesAsID() throws {
+        let bench = try Bench()
+        let spool = try bench.open()
+        try bench.dropFolder(["manifest.json": "job", "history.json": "[]"], as: "weekly")
+        let job = try #require(try spool.take("weekly"))
+        #expect(job.id == "weekly" && job.submitter == "me" && job.priority == 7)
+        #expect(Files.exists("\(Files.parent(of: job.folder.manifest))/history.json"))
+    }
+
+    @Test func theSameManifestAgainChangesNothing() throws {
+        let bench = try Bench()
+        let spool = try bench.open()
+        try bench.drop("id a", as: "one.json")
+        let job = try #require(try spool.take("one.json"))
+        try bench.drop("id a", as: "two.json")
+        #expect(try spool.take("two.json") == nil)
+        try Bench.work(job)
+        try spool.publish(job)
+        let before = try Files.status("\(bench.folders.outbox)/a/result.json")
+        try bench.drop("id a", as: "one.json")
+        #expect(try spool.take("one.json") == nil)
+        #expect(bench.results == ["a"] && bench.entries == [])
+        #expect(try Files.status("\(bench.folders.outbox)/a/result.json") == before)
+        #expect(bench.events.names == ["job-claimed", "job-repeated", "job-published", "job-repeated"])
+    }
+
+    @Test func anotherManifestUnderTheSameIDIsRejected() throws {
+        let bench = try Bench()
+        let spool = try bench.open()
+        try bench.drop("id a", as: "one.json")
+        let job = try #require(try spool.take("one.json"))
+        for _ in 0..<2 {
+            try bench.drop("id a and more", as: "two.json")
+            #expect(try spool.take("two.json") == nil)
+        }
+        try Bench.work(job)
+        try spool.publish(job)
+        #expect(bench.results.count == 2 && bench.results[0] == "a" && bench.results[1].hasPrefix("a.rejected-"))
+        let rejected = "outbox/\(bench.results[1])"
+        #expect(bench.text("\(rejected)/manifest.json") == "id a and more")
+        #expect(bench.text("\(rejected)/result.json")?.contains(#""code" : "id-taken""#) == true)
+        #expect(bench.text("outbox/a/result.json")?.contains("done") == true)
+    }
+
+    @Test func aBadManifestIsPublishedAsRejectedWithItsFile() throws {
+        let bench = try Bench()
+        let spool = try bench.open()
+        try bench.drop("nonsense", as: "b ad.json")
+        #expect(try spool.take("b ad.json") == nil)
+        #expect(bench.results == ["b_ad"] && bench.entries == [])
+        #expect(bench.text("outbox/b_ad/manifest.json") == "nonsense")
+        let expected = """
+            {
+              "error" : {
+                "code" : "bad",
+                "message" : "no job",
+                "where" : "here"
+              },
+              "id" : "b_ad",
+              "schema" : 1,
+              "status" : "rejected",
+              "targets" : [
+
+              ]
+            }
+
+            """
+        #expect(bench.text("outbox/b_ad/result.json") == expected)
+        try bench.drop("nonsense", as: "b ad.json")
+        #expect(try spool.take("b ad.json") == nil)
+        #expect(bench.results == ["b_ad"])
+    }
+
+    @Test(arguments: ["id .hidden", "id ../../etc", "id ü"]) func aBadIDIsRejected(manifest: String) throws {
+        let bench = try Bench()
+        let spool = try bench.open()
+        try bench.drop(manifest, as: "x.json")
+        #expect(try spool.take("x.json") == nil)
+        #expect(bench.text("outbox/x/result.json")?.contains("id-invalid") == true)
+    }
+
+    @Test func hostileThingsAreRefusedUnread() throws {
+        let bench = try Bench()
+        bench.limits.manifestSize = 20
+        bench.limits.folderSize = 30
+        bench.limits.files = 4
+        let spool = try bench.open()
+        func code(_ name: String) throws -> Substring? {
+            #expect(try spool.take(name) == nil)
+            let id = JobID(fileName: name).description
+            let result = try #require(bench.text("outbox/\(id)/result.json"))
+            return result.firstMatch(of: #/"code" : "(.*)"/#)?.1
+        }
+        #expect(symlink("/etc/passwd", "\(bench.folders.inbox)/link.json") == 0)
+        #expect(try code("link.json") == "symbolic-link")
+        #expect(mkfifo("\(bench.folders.inbox)/fifo.json", 0o600) == 0)
+        #expect(try code("fifo.json") == "special-file")
+        try bench.drop("id aaaaaaaaaaaaaaaaaaaaaaaaa", as: "large.json")
+        #expect(try code("large.json") == "too-large")
+        try bench.dropFolder(["manifest.json": "job", "history": "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"], as: "heavy")
+        #expect(try code("heavy") == "too-large")
+        try bench.dropFolder(["manifest.json": "job", "1": "", "2": "", "3": "", "4": ""], as: "many")
+        #expect(try code("many") == "too-many-files")
+        try bench.dropFolder(["history": "x"], as: "headless")
+        #expect(try code("headless") == "manifest-missing")
+        #expect(bench.text("outbox/headless/job/history") == "x")
+        #expect(mkdir("\(bench.folders.inbox)/empty", 0o700) == 0)
+        #expect(try code("empty") == "manifest-missing")
+        #expect(mkdir("\(bench.folders.inbox)/folder.json", 0o700) == 0)
+        #expect(mkdir("\(bench.folders.inbox)/folder.json/manifest.json", 0o700) == 0)
+        #expect(try code("folder.json") == "manifest-missing")
+        #expect(bench.entries == [])
+    }
+
+    @Test func twoBrokenThingsUnderOneNameAreBothKept() throws {
+        let bench = try Bench()
+        let spool = try bench.open()
+        for text in ["x", "y"] {
+            try bench.dropFolder(["history": text], as: "headless")
+            #expect(try spool.take("headless") == nil)
+        }
+        #expect(bench.results.count == 2)
+        #expect(Set(bench.results.map { bench.text("outbox/\($0)/job/history") }) == ["x", "y"])
+    }
+
+    @Test func aFailedJobKeepsWhatWasDropped() throws {
+        let bench = try Bench()
+        let spool = try bench.open()
+        try bench.dropFolder(["manifest.json": "id f", "history": "words"], as: "f")
+        let job = try #require(try spool.take("f"))
+        try spool.fail(job, Problem(code: "crashed", message: "three times", place: "worker"))
+        #expect(bench.text("outbox/f/job/history") == "words")
+        #expect(bench.text("outbox/f/result.json")?.contains(#""status" : "failed""#) == true)
+        #expect(bench.entries == [])
+    }
+
+    @Test func aNameTakenInTheMeantimeIsNotOverwritten() throws {
+        let bench = try Bench()
+        let spool = try bench.open()
+        try bench.drop("id a", as: "a.json")
+        let job = try #require(try spool.take("a.json"))
+        try Bench.work(job)
+        try Files.makeDirectories("\(bench.folders.outbox)/a/foreign")
+        try spool.publish(job)
+        #expect(try Files.list("\(bench.folders.outbox)/a") == ["foreign"])
+        #expect(bench.results.count == 2 && bench.results[1].hasPrefix("a.rejected-"))
+    }
+
+    @Test func oneDaemonServesASpool() throws {
+        let bench = try Bench()
+        let spool = try bench.open()
+        defer { withExtendedLifetime(spool) {} }
+        #expect { try bench.open() } throws: { ($0 as? SpoolError)?.code == .alreadyServed }
+    }
+
+    @Test func oneFolderCannotServeTwice() throws {
+        let path = "/tmp/primed-spool-\(UInt64.random(in: .min ... .max))"
+        defer { try? Files.removeTree(path) }
+        let folders = Spool.Folders(inbox: path, work: "\(path)/work", outbox: path)
+        #expect { try Spool(folders, reader: Bench.read) } throws: { ($0 as? SpoolError)?.code == .foldersOverlap }
+    }
+
+    @Test func foldersOnTwoFileSystemsAreRefused() throws {
+        let bench = try Bench()
+        guard try Files.status("/tmp").device != Files.status(bench.path).device else { return }
+        let other = "/tmp/primed-spool-\(UInt64.random(in: .min ... .max))"
+        defer { try? Files.removeTree(other) }
+        let folders = Spool.Folders(inbox: bench.folders.inbox, work: bench.folders.work, outbox: other)
+        #expect { try Spool(folders, reader: Bench.read) } throws: {
+            ($0 as? SpoolError)?.code == .differentFileSystems
+        }
+        #expect(try Files.list(bench.folders.inbox) == [])
+    }
+}

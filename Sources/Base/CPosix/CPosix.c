@@ -1,1 +1,178 @@
+#define _GNU_SOURCE
 #include "CPosix.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+int cposix_rename_noreplace(const char *from, const char *to) {
+    return renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE);
+}
+
+int cposix_open_beneath(int root, const char *path) {
+    struct open_how how = {
+        .flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK,
+        .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS,
+    };
+    return (int)syscall(SYS_openat2, root, path, &how, sizeof how);
+}
+
+int cposix_pipe(int ends[2]) { return pipe2(ends, O_CLOEXEC); }
+
+int cposix_pidfd_open(int pid) { return (int)syscall(SYS_pidfd_open, pid, 0); }
+
+int cposix_exit_code(int status) { return WIFEXITED(status) ? WEXITSTATUS(status) : -1; }
+
+int cposix_ending_signal(int status) { return WIFSIGNALED(status) ? WTERMSIG(status) : 0; }
+
+// MARK: - Children
+
+static void fail_child(int report) {
+    int error = errno;
+    ssize_t written = write(report, &error, sizeof error);
+    (void)written;
+    _exit(127);
+}
+
+// Only async-signal-safe calls: the parent may have other threads.
+static void become_program(const char *path, char *const argv[], char *const envp[],
+                           const struct cposix_inherited *inherited, int count, int parent_death_signal, pid_t parent,
+                           int report) {
+    if (parent_death_signal != 0) {
+        if (prctl(PR_SET_PDEATHSIG, parent_death_signal) != 0) fail_child(report);
+        if (getppid() != parent) _exit(127);
+    }
+    setpgid(0, 0);
+    for (int signal = 1; signal < NSIG; signal += 1) {
+        struct sigaction action;
+        if (sigaction(signal, NULL, &action) == 0 && action.sa_handler != SIG_DFL) {
+            action.sa_handler = SIG_DFL;
+            action.sa_flags = 0;
+            sigaction(signal, &action, NULL);
+        }
+    }
+
+    // First out of the way of every target, then into place: a source may be another's target.
+    int lowest_free = 3;
+    for (int i = 0; i < count; i += 1)
+        if (inherited[i].target >= lowest_free) lowest_free = inherited[i].target + 1;
+    report = fcntl(report, F_DUPFD_CLOEXEC, lowest_free);
+    if (report < 0) _exit(127);
+    int moved[16];
+    for (int i = 0; i < count; i += 1) {
+        moved[i] = fcntl(inherited[i].source, F_DUPFD_CLOEXEC, lowest_free);
+        if (moved[i] < 0) fail_child(report);
+    }
+    for (int i = 0; i < count; i += 1)
+        if (dup2(moved[i], inherited[i].target) < 0) fail_child(report);
+    for (int descriptor = 3; descriptor < lowest_free; descriptor += 1) {
+        int kept = 0;
+        for (int i = 0; i < count; i += 1) kept |= inherited[i].target == descriptor;
+        if (!kept) close(descriptor);
+    }
+    // The report end closes by itself at exec; everything above it that this process left open must not travel.
+    syscall(SYS_close_range, report + 1, ~0U, 0);
+    for (int descriptor = lowest_free; descriptor < report; descriptor += 1) close(descriptor);
+
+    sigset_t none;
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+    execve(path, argv, envp);
+    fail_child(report);
+}
+
+int cposix_spawn(const char *path, char *const argv[], char *const envp[], const struct cposix_inherited *inherited,
+                   int inherited_count, int parent_death_signal) {
+    if (inherited_count > 16) {
+        errno = EINVAL;
+        return -1;
+    }
+    int report[2];
+    if (pipe2(report, O_CLOEXEC) != 0) return -1;
+
+    // No handler may run in the child before its dispositions are reset.
+    sigset_t all, before;
+    sigfillset(&all);
+    sigprocmask(SIG_SETMASK, &all, &before);
+    pid_t parent = getpid();
+    pid_t child = fork();
+    int error = child < 0 ? errno : 0;
+    if (child == 0)
+        become_program(path, argv, envp, inherited, inherited_count, parent_death_signal, parent, report[1]);
+    sigprocmask(SIG_SETMASK, &before, NULL);
+    close(report[1]);
+
+    if (child > 0) {
+        ssize_t length;
+        do length = read(report[0], &error, sizeof error);
+        while (length < 0 && errno == EINTR);
+        if (length == sizeof error) {
+            while (waitpid(child, NULL, 0) < 0 && errno == EINTR) {}
+        } else {
+            error = 0;
+        }
+    }
+    close(report[0]);
+    if (error != 0) {
+        errno = error;
+        return -1;
+    }
+    return child;
+}
+
+// MARK: - Signals
+
+static volatile int announcements[NSIG];
+
+static void announce(int signal) {
+    int error = errno;
+    unsigned char byte = (unsigned char)signal;
+    ssize_t written = write(announcements[signal] - 1, &byte, 1);
+    (void)written;
+    errno = error;
+}
+
+int cposix_announce_signal(int signal, int descriptor) {
+    if (signal < 1 || signal >= NSIG) {
+        errno = EINVAL;
+        return -1;
+    }
+    announcements[signal] = descriptor + 1;
+    struct sigaction action = {.sa_handler = announce, .sa_flags = SA_RESTART};
+    sigemptyset(&action.sa_mask);
+    return sigaction(signal, &action, NULL);
+}
+
+int cposix_restore_signal(int signal) {
+    struct sigaction action = {.sa_handler = SIG_DFL};
+    sigemptyset(&action.sa_mask);
+    return sigaction(signal, &action, NULL);
+}
+
+// MARK: - Descriptors
+
+int cposix_terminal_columns(int descriptor) {
+    struct winsize size;
+    if (ioctl(descriptor, TIOCGWINSZ, &size) != 0) return -1;
+    return size.ws_col;
+}
+
+int cposix_set_nonblocking(int descriptor) {
+    int flags = fcntl(descriptor, F_GETFL);
+    return flags < 0 ? -1 : fcntl(descriptor, F_SETFL, flags | O_NONBLOCK);
+}
+
+int cposix_has_writers(int descriptor) {
+    // Whoever opens the file while the lease is held makes the kernel send a signal, and SIGIO would end the process.
+    if (fcntl(descriptor, F_SETSIG, SIGURG) != 0) return -1;
+    if (fcntl(descriptor, F_SETLEASE, F_RDLCK) != 0) return errno == EAGAIN ? 1 : -1;
+    fcntl(descriptor, F_SETLEASE, F_UNLCK);
+    return 0;
+}

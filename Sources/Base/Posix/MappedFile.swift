@@ -6,12 +6,17 @@ import Glibc
 /// while it is mapped (the kernel answers a read past the new end with SIGBUS).
 public final class MappedFile: @unchecked Sendable {
     public let path: String
+    /// The file's bytes; whoever uses them keeps the value alive meanwhile.
     public let bytes: UnsafeRawBufferPointer
+
+    /// A copy of all bytes.
+    public var contents: [UInt8] { withExtendedLifetime(self) { [UInt8](bytes) } }
 
     /// Opens and maps `path`; anything but a regular file is refused with `EINVAL`, a symbolic link with `ELOOP` when
     /// `followLinks` is false.
     public init(_ path: String, followLinks: Bool = true) throws(PosixError) {
         self.path = path
+        guard !path.utf8.contains(0) else { throw PosixError(call: "open", path: path, errno: EINVAL) }
         let flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | (followLinks ? 0 : O_NOFOLLOW)
         let descriptor = open(path, flags)
         guard descriptor >= 0 else { throw PosixError(call: "open", path: path, errno: errno) }
@@ -28,6 +33,25 @@ public final class MappedFile: @unchecked Sendable {
             throw PosixError(call: "mmap", path: path, errno: errno)
         }
         bytes = UnsafeRawBufferPointer(start: start, count: size)
+    }
+
+    /// Gives the bytes to `body`; unlike `bytes` alone, they are mapped at least until it returns.
+    public func withBytes<Result, Failure: Error>(
+        _ body: (UnsafeRawBufferPointer) throws(Failure) -> Result
+    ) throws(Failure) -> Result {
+        try withExtendedLifetime(self) { () throws(Failure) -> Result in try body(bytes) }
+    }
+
+    /// Takes the whole pages within `range` out of this process's memory; a later read brings them back.
+    public func release(_ range: Range<Int>) {
+        guard let start = bytes.baseAddress, !range.isEmpty else { return }
+        precondition(range.lowerBound >= 0 && range.upperBound <= bytes.count, "a range of the file")
+        let page = Int(sysconf(Int32(_SC_PAGESIZE)))
+        let first = (range.lowerBound + page - 1) / page * page
+        // The last page of the file belongs to it whole.
+        let end = range.upperBound == bytes.count ? range.upperBound : range.upperBound / page * page
+        guard first < end else { return }
+        madvise(UnsafeMutableRawPointer(mutating: start + first), end - first, MADV_DONTNEED)
     }
 
     deinit {

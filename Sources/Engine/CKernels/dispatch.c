@@ -3,7 +3,8 @@
 #include "variants.h"
 
 static pk_isa found;
-static pk_isa current;
+// Per thread, so that a test of a lesser set leaves the rest of its process alone.
+static _Thread_local pk_isa allowed = PK_AVX512;
 
 __attribute__((constructor)) static void detect(void) {
 #if defined(__x86_64__)
@@ -13,19 +14,18 @@ __attribute__((constructor)) static void detect(void) {
       __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq"))
     found = PK_AVX512;
 #endif
-  current = found;
 }
 
-pk_isa pk_current_isa(void) { return current; }
+pk_isa pk_current_isa(void) { return allowed < found ? allowed : found; }
 
 pk_isa pk_restrict_isa(pk_isa most) {
-  current = most < found ? most : found;
-  return current;
+  allowed = most;
+  return pk_current_isa();
 }
 
 #if defined(__x86_64__)
 #define CALL(operation, ...)                             \
-  switch (current) {                                     \
+  switch (pk_current_isa()) {                            \
     case PK_AVX512: pk_##operation##_avx512(__VA_ARGS__); break; \
     case PK_AVX2: pk_##operation##_avx2(__VA_ARGS__); break;     \
     default: pk_##operation##_generic(__VA_ARGS__);      \

@@ -99,7 +99,8 @@ extension CPUBackend {
         let (hidden, feedForward) = (shape.hidden, shape.feedForward)
         let width = shape.heads * shape.headDim
         let upStart = weights.gateUp.starts[1]
-        let ld = upStart + feedForward
+        // Off the powers of two: rows a multiple of 4 KiB apart would evict each other from the first cache.
+        let ld = upStart + feedForward + 16
         let bankLayer = bank.isEmpty ? nil : bank[layer]
         pool.run(tiles.count) { index, laneIndex in
             let (tile, lane) = (tiles[index], self.lanes[laneIndex])

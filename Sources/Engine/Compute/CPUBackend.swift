@@ -192,7 +192,7 @@ final class Lane: @unchecked Sendable {
         let attentionWidth = align(shape.heads * shape.headDim) + 2 * align(shape.kvHeads * shape.headDim)
         let widest = max(attentionWidth, 2 * align(shape.feedForward))
         normed = FloatBuffer(CPUBackend.tileRows * shape.hidden)
-        wide = FloatBuffer(CPUBackend.tileRows * widest)
+        wide = FloatBuffer(CPUBackend.tileRows * (widest + 16))
         low = FloatBuffer(CPUBackend.tileRows * Self.widestLow)
         logits = FloatBuffer(12 * shape.vocabulary)
         attend = FloatBuffer(Int(pk_attend_scratch(Int64(positions), Int64(shape.headDim))))

@@ -1,1 +1,165 @@
-// Placeholder until the module's first file lands.
+import Checkpoints
+import Compute
+
+/// A Llama model on a backend.
+public final class Llama<B: Backend>: LanguageModel {
+    public let config: LlamaConfig
+    let backend: B
+    let options: EngineOptions
+    let shape: ModelShape
+    let embedding: B.Matrix
+    let head: B.Matrix
+    let layers: [LayerWeights<B.Matrix>]
+    let finalNorm: [Float]
+    var bank: Bank<B>?
+    /// The cache of the calls so far; it grows when a call needs more.
+    var cache: (blocks: Int, storage: B.Cache)?
+    var totals = EngineStatistics()
+
+    /// Packs the folder's weights for `backend`.
+    public init(_ folder: ModelFolder, backend: B, options: EngineOptions) {
+        config = folder.config
+        self.backend = backend
+        self.options = options
+        let config = folder.config
+        shape = ModelShape(
+            hidden: config.hiddenSize, feedForward: config.intermediateSize, layers: config.layers,
+            heads: config.heads, kvHeads: config.kvHeads, headDim: config.headDim, vocabulary: config.vocabulary,
+            normEpsilon: config.normEpsilon)
+        func part(_ tensor: StoredTensor, _ matrices: ([MatrixPart]) -> B.Matrix) -> B.Matrix {
+            Self.withParts([tensor], matrices)
+        }
+        embedding = part(folder.embedding) { backend.matrix($0, width: config.hiddenSize) }
+        head =
+            folder.head.name == folder.embedding.name
+            ? embedding : part(folder.head) { backend.matrix($0, width: config.hiddenSize) }
+        finalNorm = folder.finalNorm.floats()
+        layers = (0..<config.layers).map { layer in
+            func matrix(_ modules: [LinearModule]) -> B.Matrix {
+                Self.withParts(modules.map { folder.linear(layer, $0) }) {
+                    backend.matrix($0, width: config.shape(of: modules[0]).input)
+                }
+            }
+            return LayerWeights(
+                attentionNorm: folder.attentionNorm(layer).floats(), qkv: matrix([.q, .k, .v]), o: matrix([.o]),
+                feedForwardNorm: folder.feedForwardNorm(layer).floats(), gateUp: matrix([.gate, .up]),
+                down: matrix([.down]))
+        }
+        totals.weightBytes = folder.byteCount
+    }
+
+    /// Hands tensors to `body` as parts of one matrix; f16 is widened, since no backend multiplies it.
+    private static func withParts(_ tensors: [StoredTensor], _ body: ([MatrixPart]) -> B.Matrix) -> B.Matrix {
+        var widened: [UnsafeMutableBufferPointer<Float>] = []
+        defer { for buffer in widened { buffer.deallocate() } }
+        let parts = tensors.map { tensor in
+            guard tensor.type == .f16 else {
+                return MatrixPart(bytes: tensor.bytes, isBF16: tensor.type == .bf16, rows: tensor.shape[0])
+            }
+            let floats = UnsafeMutableBufferPointer<Float>.allocate(capacity: tensor.count)
+            tensor.copy(to: floats)
+            widened.append(floats)
+            return MatrixPart(bytes: UnsafeRawBufferPointer(floats), isBF16: false, rows: tensor.shape[0])
+        }
+        return withExtendedLifetime(tensors) { body(parts) }
+    }
+
+    public func load(bank adapters: [Adapter]) throws(LlamaError) {
+        bank = adapters.isEmpty ? nil : try Bank(adapters, config: config, backend: backend)
+        totals.bankBytes = bank?.byteCount ?? 0
+    }
+
+    public var statistics: EngineStatistics {
+        var statistics = totals
+        statistics.productOperations = backend.products.operations
+        statistics.productThreadSeconds = backend.products.threadSeconds
+        statistics.scratchBytes = backend.scratchBytes
+        return statistics
+    }
+
+    public func generate(
+        _ requests: [Request], mixtures: [Mixture], merge: Merge, progress: ((Progress) -> Void)?
+    ) throws(LlamaError) -> [Completion] {
+        for (index, request) in requests.enumerated() { try check(request, index, mixtures: mixtures.count) }
+        // Equal mixtures are one; a mixture of zeros is the base.
+        var distinct: [Mixture] = []
+        var mixtureOf: [Int] = []
+        for mixture in mixtures {
+            let mixture = mixture.isBase ? .base : mixture
+            if !distinct.contains(mixture) { distinct.append(mixture) }
+            mixtureOf.append(distinct.firstIndex(of: mixture)!)
+        }
+        var run = Run(self, Plan(requests, mixtureOf: mixtureOf))
+        try run.go(distinct, merge: merge, progress: progress)
+        let plan = run.plan
+        return requests.indices.map { index in
+            var completion = Completion()
+            if let sequence = plan.generating[index].map({ plan.sequences[$0] }) {
+                completion.tokens = Array(sequence.generated)
+                completion.ended = sequence.ended
+            }
+            completion.logprob = plan.scoring[index].map { plan.sequences[$0].logprob }
+            return completion
+        }
+    }
+
+    private func check(_ request: Request, _ index: Int, mixtures: Int) throws(LlamaError) {
+        let place = "request \(index + 1)"
+        guard (0..<mixtures).contains(request.mixture) else {
+            throw LlamaError(
+                .mixture, place, found: "mixture \(request.mixture)", remedy: "the call has \(mixtures) mixtures")
+        }
+        try check(request.prompt + (request.answer ?? []), place)
+        guard !request.prompt.isEmpty, request.maxNewTokens >= 0 else {
+            throw LlamaError(
+                .badPrompt, place, found: "an empty prompt or a negative number of new tokens",
+                remedy: "a prompt has at least BOS")
+        }
+    }
+
+    private func check(_ tokens: [Int32], _ place: String) throws(LlamaError) {
+        guard !tokens.isEmpty else {
+            throw LlamaError(.badPrompt, place, found: "no tokens", remedy: "a prompt has at least BOS")
+        }
+        guard tokens.count <= config.maxPositions else {
+            throw LlamaError(
+                .tooLong, place, found: "\(tokens.count) tokens",
+                remedy: "the model has \(config.maxPositions) positions; shorten the text")
+        }
+        guard tokens.allSatisfy({ (0..<config.vocabulary).contains(Int($0)) }) else {
+            throw LlamaError(
+                .badPrompt, place, found: "a token id outside the vocabulary",
+                remedy: "the tokenizer belongs to another model; ids lie in 0..<\(config.vocabulary)")
+        }
+    }
+
+    public func logits(_ tokens: [Int32], mixture: Mixture, merge: Merge) throws(LlamaError) -> [[Float]] {
+        try check(tokens, "tokens")
+        var run = Run(
+            self, Plan([Sequence(purpose: .logits, mixture: 0, tokens: tokens, promptCount: tokens.count)]))
+        try run.go([mixture], merge: merge, progress: nil)
+        return run.plan.sequences[0].logits
+    }
+
+    public func embed(_ sequences: [[Int32]]) throws(LlamaError) -> [[Float]] {
+        for (index, tokens) in sequences.enumerated() { try check(tokens, "sequence \(index + 1)") }
+        var run = Run(
+            self,
+            Plan(sequences.map { Sequence(purpose: .embed, mixture: 0, tokens: $0, promptCount: $0.count) }))
+        try run.go([.base], merge: .delta, progress: nil)
+        return run.plan.sequences.map { sequence in
+            sequence.hidden.map { Float($0 / Double(sequence.tokens.count)) }
+        }
+    }
+}
+
+extension Llama where B == CPUBackend {
+    /// On the CPU, which is always there.
+    public convenience init(_ folder: ModelFolder, options: EngineOptions = EngineOptions()) {
+        // Parameters, not stored bytes: what float32 copies would take.
+        let widened = 2 * folder.byteCount
+        self.init(
+            folder, backend: CPUBackend(threads: options.threads, keepBF16: widened > options.widenedBytes),
+            options: options)
+    }
+}

@@ -1,1 +1,191 @@
-// Placeholder until the module's first file lands.
+import Glibc
+import Posix
+import Telemetry
+
+/// Where every job is on disk: dropped into the inbox, claimed into a folder of its own under `work`, published into the
+/// outbox. Every step is one rename; whatever is cut short is finished by `recover`.
+///
+/// One process at a time serves a spool, from one thread.
+public final class Spool {
+    public struct Folders: Sendable, Equatable {
+        public let inbox: String
+        public let work: String
+        public let outbox: String
+
+        public init(inbox: String, work: String, outbox: String) {
+            self.inbox = inbox
+            self.work = work
+            self.outbox = outbox
+        }
+
+        /// What the daemon says of itself, see `ServiceStatus`.
+        public var status: String { "\(work)/status.json" }
+    }
+
+    public struct Limits: Sendable, Equatable {
+        /// In bytes.
+        public var manifestSize = 256 << 20
+        /// In bytes, of all files of a job that comes as a folder.
+        public var folderSize = 1 << 30
+        public var files = 100_000
+        /// Crashes of its worker after which a job is given up.
+        public var crashes = 3
+        /// No job is taken while less of the disk's room is free, as a share.
+        public var freeShare = 0.05
+        public var settlingSeconds = 2.0
+
+        public init() {}
+    }
+
+    public let folders: Folders
+    public let limits: Limits
+    public let inbox: Inbox
+    public let outbox: Outbox
+    /// Held as long as any process that has this descriptor lives; workers inherit it, so that no second daemon begins
+    /// while one of them still writes.
+    public let lock: FileLock
+
+    let reader: Reader
+    let log: Log
+    /// The jobs under `work`, by their ids.
+    var live: [String: SpooledJob] = [:]
+    private var latestEntry: Int64 = 0
+
+    /// Takes the spool, making its folders where they are missing.
+    public init(_ folders: Folders, limits: Limits = Limits(), log: Log = .none, reader: @escaping Reader)
+        throws(SpoolError)
+    {
+        self.folders = folders
+        self.limits = limits
+        self.reader = reader
+        self.log = log
+        inbox = Inbox(folders.inbox, settlingSeconds: limits.settlingSeconds)
+        outbox = Outbox(folders.outbox)
+        do throws(PosixError) {
+            for folder in [folders.inbox, folders.work, folders.outbox] { try Files.makeDirectories(folder) }
+        } catch {
+            throw SpoolError(error, remedy: "make the folder, or name another one in the configuration")
+        }
+        try Self.checkSeparate(folders)
+        lock = try Self.takeLock("\(folders.work)/daemon.lock")
+        try Self.checkRenames(folders)
+    }
+
+    // MARK: - Claiming
+
+    /// Takes a name out of the inbox and reads the job; nil when it was gone, was refused, or was there already.
+    public func take(_ name: String) throws(PosixError) -> SpooledJob? {
+        guard let folder = try claim(name) else { return nil }
+        return try admit(folder)
+    }
+
+    /// Moves a name of the inbox into a new folder under `work`; nil when it was gone.
+    func claim(_ name: String) throws(PosixError) -> JobFolder? {
+        let source = "\(folders.inbox)/\(name)"
+        guard Files.exists(source) else { return nil }
+        let folder = try makeEntry(for: name)
+        do throws(PosixError) {
+            let isFolder = try Files.status(source).kind == .directory
+            try folder.writeOrigin(JobFolder.Origin(name: name, isFolder: isFolder))
+            if isFolder {
+                try Files.rename(source, to: folder.job, replacing: false)
+            } else {
+                try Files.makeDirectories(folder.job)
+                try Files.rename(source, to: folder.manifest, replacing: false)
+                try Files.sync(directory: folder.job)
+            }
+        } catch {
+            try? Files.removeTree(folder.path)
+            if error.errno == ENOENT { return nil }
+            throw error
+        }
+        try Files.sync(directory: folder.path)
+        try Files.sync(directory: folders.inbox)
+        return folder
+    }
+
+    /// A new folder under `work`. The names' order is the order of the claims.
+    private func makeEntry(for name: String) throws(PosixError) -> JobFolder {
+        latestEntry = max(latestEntry + 1, WallClock.nanoseconds())
+        let time = String(latestEntry, radix: 36)
+        let id = JobID(fileName: name).description.prefix(40)
+        let path = "\(folders.work)/\(String(repeating: "0", count: 13 - time.utf8.count))\(time)-\(id)"
+        try Files.makeDirectories(path, mode: 0o700)
+        return JobFolder(claimed: path)
+    }
+
+    /// The share of the file system that is free; below `limits.freeShare` leave the inbox alone.
+    public func freeShare() throws(PosixError) -> Double { try Files.freeShare(at: folders.work) }
+
+    // MARK: - Publishing
+
+    /// Publishes a job's sealed result. What was dropped is removed, or, where the job failed, kept with the result.
+    /// - Returns: the status in the result.
+    @discardableResult
+    public func publish(_ job: SpooledJob) throws(PosixError) -> String {
+        let status = ResultSummary.status(in: job.folder.result) ?? "failed"
+        let name = try outbox.publish(
+            job.folder, as: job.id, digest: job.digest, keepsJob: status == "failed" || status == "rejected")
+        live[job.id] = nil
+        log(.jobPublished(name, status: status))
+        return status
+    }
+
+    /// Gives a job up: publishes it as failed, with what was dropped.
+    /// - Returns: the status in the result, which may have become whole after all.
+    @discardableResult
+    public func fail(_ job: SpooledJob, _ problem: Problem) throws(PosixError) -> String {
+        if !job.folder.isFinished {
+            try job.folder.seal(ResultSummary(id: job.id, status: "failed", error: problem))
+        }
+        return try publish(job)
+    }
+
+    // MARK: - Opening
+
+    private static func checkSeparate(_ folders: Folders) throws(SpoolError) {
+        let paths = [folders.inbox, folders.work, folders.outbox]
+        let identities = paths.map { path in (try? Files.status(path)).map { [$0.device, $0.inode] } }
+        for (i, path) in paths.enumerated() where identities[..<i].contains(identities[i]) {
+            throw SpoolError(
+                .foldersOverlap, path, found: "the folder serves twice",
+                remedy: "give inbox, work and outbox a folder each")
+        }
+    }
+
+    private static func takeLock(_ path: String) throws(SpoolError) -> FileLock {
+        // The workers of a daemon that was killed hold the lock until they are dead, too.
+        for _ in 0..<50 {
+            do throws(PosixError) { return try FileLock(path) } catch {
+                guard error.errno == EWOULDBLOCK else {
+                    throw SpoolError(error, remedy: "give the daemon's user the right to write there")
+                }
+                usleep(100_000)
+            }
+        }
+        throw SpoolError(
+            .alreadyServed, path, found: "another primed serves this spool",
+            remedy: "stop it first, or give this one folders of its own")
+    }
+
+    /// Bind mounts of one file system refuse a rename between them too, so only a rename tells.
+    private static func checkRenames(_ folders: Folders) throws(SpoolError) {
+        let names = [folders.work, folders.inbox, folders.outbox].map { "\($0)/.probe.tmp" }
+        do throws(PosixError) {
+            try Files.writeAtomically([], to: names[0], durable: false)
+            try Files.rename(names[0], to: names[1])
+            try Files.rename(names[1], to: names[2])
+            try Files.remove(names[2])
+        } catch {
+            for name in names { try? Files.remove(name) }
+            guard error.errno == EXDEV else {
+                throw SpoolError(error, remedy: "give the daemon's user the right to write there")
+            }
+            throw SpoolError(
+                .differentFileSystems, error.path,
+                found:
+                    "inbox, work and outbox are not on one file system, so nothing can be moved between them in one step",
+                remedy: "put the three folders on one file system and one mount")
+        }
+    }
+}

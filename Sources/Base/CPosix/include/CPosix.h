@@ -1,2 +1,45 @@
+// What Glibc offers only through macros, variadic functions or GNU extensions, as plain functions for Swift.
 #pragma once
-#include <errno.h>
+
+/// renameat2(2) without replacing: fails with EEXIST where the new name exists.
+int cposix_rename_noreplace(const char *from, const char *to);
+
+/// openat2(2) for reading, resolving only beneath `root` and through no symbolic link.
+int cposix_open_beneath(int root, const char *path);
+
+/// pipe2(2) with O_CLOEXEC; `ends[0]` reads, `ends[1]` writes.
+int cposix_pipe(int ends[2]);
+
+/// pidfd_open(2).
+int cposix_pidfd_open(int pid);
+
+/// One descriptor of the child: `source` of this process appears there as `target`.
+struct cposix_inherited {
+    int source;
+    int target;
+};
+
+/// Starts `path` in a new process group, with default signal dispositions, an empty signal mask, and the descriptors 0 to 2
+/// and those of `inherited` only. The child receives `parent_death_signal` (0 for none) when the calling thread ends.
+/// Returns the process id, or -1 with errno, also when the program could not be executed.
+int cposix_spawn(const char *path, char *const argv[], char *const envp[], const struct cposix_inherited *inherited,
+                   int inherited_count, int parent_death_signal);
+
+/// How a status of waitpid(2) reads: the exit code, or -1 when a signal ended the process.
+int cposix_exit_code(int status);
+/// The signal that ended the process, or 0.
+int cposix_ending_signal(int status);
+
+/// From now on `signal` is announced by its number as one byte written to `descriptor` (which must not block).
+int cposix_announce_signal(int signal, int descriptor);
+/// Back to the default disposition.
+int cposix_restore_signal(int signal);
+
+/// TIOCGWINSZ: the columns of the terminal behind `descriptor`, or -1.
+int cposix_terminal_columns(int descriptor);
+
+/// Makes `descriptor` non-blocking.
+int cposix_set_nonblocking(int descriptor);
+
+/// Whether somebody has the file behind `descriptor` (opened for reading) open for writing: 1, 0, or -1 with errno.
+int cposix_has_writers(int descriptor);

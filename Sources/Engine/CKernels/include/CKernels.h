@@ -11,7 +11,7 @@
 // What the running processor was found to have.
 typedef enum { PK_GENERIC = 0, PK_AVX2 = 1, PK_AVX512 = 2 } pk_isa;
 pk_isa pk_current_isa(void);
-// For tests: use a lesser instruction set than the processor has. Returns the one in force.
+// For tests: the calling thread uses a lesser instruction set than the processor has. Returns the one in force.
 pk_isa pk_restrict_isa(pk_isa most);
 
 // A matrix [n, k] packed as panels of 32 output columns: [ceil(n / 32)][k][32], zero-padded; float32 or bf16.

@@ -1,0 +1,14 @@
+import Glibc
+
+/// An exclusive flock(2) on a file, made where it is missing; held until the last process that has the descriptor is gone.
+public final class FileLock: Sendable {
+    public let descriptor: Descriptor
+
+    /// `EWOULDBLOCK` when somebody else holds it.
+    public init(_ path: String) throws(PosixError) {
+        descriptor = Descriptor(
+            try system("open", path) { open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o644) })
+        let number = descriptor.number
+        try system("flock", path) { flock(number, LOCK_EX | LOCK_NB) }
+    }
+}

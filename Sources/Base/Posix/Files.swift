@@ -1,0 +1,174 @@
+internal import CPosix
+import Glibc
+
+/// Files and folders by path. Nothing here follows a symbolic link in the last component of a path.
+public enum Files {
+    public enum Kind: Sendable, Equatable {
+        case regular, directory, symbolicLink
+        /// A FIFO, a socket or a device.
+        case special
+    }
+
+    /// What lstat(2) says of a path.
+    public struct Status: Sendable, Equatable {
+        public let kind: Kind
+        /// In bytes.
+        public let size: Int
+        /// The file system the file is on.
+        public let device: UInt64
+        public let inode: UInt64
+        /// The user id of the owner.
+        public let owner: UInt32
+        /// The last modification, in nanoseconds since 1970.
+        public let modified: Int64
+
+        init(_ status: stat) {
+            kind =
+                switch status.st_mode & S_IFMT {
+                case S_IFREG: .regular
+                case S_IFDIR: .directory
+                case S_IFLNK: .symbolicLink
+                default: .special
+                }
+            size = Int(status.st_size)
+            device = UInt64(status.st_dev)
+            inode = UInt64(status.st_ino)
+            owner = status.st_uid
+            modified = Int64(status.st_mtim.tv_sec) &* 1_000_000_000 &+ Int64(status.st_mtim.tv_nsec)
+        }
+    }
+
+    /// The names in a folder.
+    public struct Listing: Sendable, Equatable {
+        /// In the order of their bytes, without `.` and `..`.
+        public var names: [String] = []
+        /// How many names are not UTF-8 and so are not among `names`.
+        public var undecodable = 0
+
+        public init(names: [String] = [], undecodable: Int = 0) {
+            self.names = names
+            self.undecodable = undecodable
+        }
+    }
+
+    public static func status(_ path: String) throws(PosixError) -> Status {
+        var status = stat()
+        try system("lstat", path) { lstat(path, &status) }
+        return Status(status)
+    }
+
+    public static func exists(_ path: String) -> Bool {
+        var status = stat()
+        return lstat(path, &status) == 0
+    }
+
+    public static func list(_ folder: String) throws(PosixError) -> [String] {
+        try listing(folder).names
+    }
+
+    public static func listing(_ folder: String) throws(PosixError) -> Listing {
+        let descriptor = try system("open", folder) {
+            Glibc.open(folder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+        }
+        var listing = Listing()
+        try forEachEntry(of: descriptor, path: folder) { name in
+            if let name = String(validatingCString: name) {
+                listing.names.append(name)
+            } else {
+                listing.undecodable += 1
+            }
+        }
+        listing.names.sort { $0.utf8.lexicographicallyPrecedes($1.utf8) }
+        return listing
+    }
+
+    /// The bytes of a regular file: `ELOOP` for a symbolic link, `EINVAL` for anything else that is no regular file,
+    /// `EFBIG` beyond `limit` bytes. A FIFO does not block.
+    public static func read(_ path: String, limit: Int) throws(PosixError) -> [UInt8] {
+        try contents(of: open(path), path: path, limit: limit)
+    }
+
+    /// Opens for reading what `read(_:limit:)` reads. Unlike a mapping it is safe against whoever else can write the file.
+    public static func open(_ path: String) throws(PosixError) -> Descriptor {
+        guard !path.utf8.contains(0) else { throw PosixError(call: "open", path: path, errno: EINVAL) }
+        let flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW
+        let descriptor = Descriptor(try system("open", path) { Glibc.open(path, flags) })
+        try checkRegular(descriptor, path: path)
+        return descriptor
+    }
+
+    /// As `read(_:limit:)`, for a path relative to the folder `root`: `EXDEV` where it would lead out of it, `ELOOP` where
+    /// any component is a symbolic link.
+    public static func read(_ relative: String, beneath root: String, limit: Int) throws(PosixError) -> [UInt8] {
+        let path = "\(root)/\(relative)"
+        guard !path.utf8.contains(0) else { throw PosixError(call: "openat2", path: path, errno: EINVAL) }
+        let folder = Descriptor(try system("open", root) { Glibc.open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC) })
+        let descriptor = Descriptor(try system("openat2", path) { cposix_open_beneath(folder.number, relative) })
+        try checkRegular(descriptor, path: path)
+        return try contents(of: descriptor, path: path, limit: limit)
+    }
+
+    /// Whether anybody has the regular file open for writing, nil where that cannot be found out.
+    ///
+    /// The kernel grants a read lease (fcntl(2)) only on a file without writers; for other people's files it wants a
+    /// privilege, and some file systems have no leases.
+    public static func isBeingWritten(_ path: String) -> Bool? {
+        let descriptor = Glibc.open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW)
+        guard descriptor >= 0 else { return nil }
+        defer { close(descriptor) }
+        let answer = cposix_has_writers(descriptor)
+        return answer < 0 ? nil : answer == 1
+    }
+
+    /// The free share of the file system that holds `path`, of its bytes and of its inodes (1 where it counts none).
+    public static func freeShare(at path: String) throws(PosixError) -> Double {
+        var status = statvfs()
+        try system("statvfs", path) { statvfs(path, &status) }
+        let bytes = status.f_blocks == 0 ? 1 : Double(status.f_bavail) / Double(status.f_blocks)
+        let inodes = status.f_files == 0 ? 1 : Double(status.f_favail) / Double(status.f_files)
+        return min(bytes, inodes)
+    }
+
+    private static func checkRegular(_ descriptor: Descriptor, path: String) throws(PosixError) {
+        var status = stat()
+        try system("fstat", path) { fstat(descriptor.number, &status) }
+        guard status.st_mode & S_IFMT == S_IFREG else { throw PosixError(call: "open", path: path, errno: EINVAL) }
+    }
+
+    private static func contents(of descriptor: Descriptor, path: String, limit: Int) throws(PosixError) -> [UInt8] {
+        var status = stat()
+        try system("fstat", path) { fstat(descriptor.number, &status) }
+        guard Int(status.st_size) <= limit else { throw PosixError(call: "read", path: path, errno: EFBIG) }
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(Int(status.st_size) + 1)
+        while let more = try descriptor.read(limit: min(1 << 20, max(4096, Int(status.st_size) - bytes.count + 1))),
+            !more.isEmpty
+        {
+            bytes += more
+            guard bytes.count <= limit else { throw PosixError(call: "read", path: path, errno: EFBIG) }
+        }
+        return bytes
+    }
+
+    /// Calls `body` with every name but `.` and `..`; closes `descriptor`.
+    static func forEachEntry(
+        of descriptor: Int32, path: String, _ body: (UnsafePointer<CChar>) throws(PosixError) -> Void
+    ) throws(PosixError) {
+        guard let stream = fdopendir(descriptor) else {
+            let reason = errno
+            close(descriptor)
+            throw PosixError(call: "fdopendir", path: path, errno: reason)
+        }
+        defer { closedir(stream) }
+        while true {
+            errno = 0
+            guard let entry = readdir(stream) else {
+                if errno != 0 { throw PosixError(call: "readdir", path: path, errno: errno) }
+                return
+            }
+            let nameOffset = MemoryLayout<dirent>.offset(of: \.d_name)!
+            let name = UnsafeRawPointer(entry).advanced(by: nameOffset).assumingMemoryBound(to: CChar.self)
+            if strcmp(name, ".") != 0 && strcmp(name, "..") != 0 { try body(name) }
+        }
+    }
+}

@@ -1,0 +1,99 @@
+import Glibc
+
+extension Files {
+    /// What `survey` counts in a folder and below.
+    public struct Survey: Sendable, Equatable {
+        public var files = 0
+        public var folders = 0
+        /// In bytes, of the regular files.
+        public var size = 0
+        /// The first thing, by its path below the folder, that is neither a regular file nor a folder, or lies deeper
+        /// than allowed.
+        public var offender: Offender?
+
+        public enum Offender: Sendable, Equatable {
+            case symbolicLink(String)
+            case special(String)
+            case tooDeep(String)
+            case nameNotUTF8(in: String)
+            case tooMany
+        }
+    }
+
+    /// Looks through a folder without following anything, at most `depth` folders deep and `entries` names wide.
+    public static func survey(_ folder: String, depth: Int = 16, entries: Int = 100_000) throws(PosixError) -> Survey {
+        var survey = Survey()
+        try add(folder, below: "", depth: depth, entries: entries, to: &survey)
+        return survey
+    }
+
+    private static func add(
+        _ folder: String, below: String, depth: Int, entries: Int, to survey: inout Survey
+    ) throws(PosixError) {
+        let listing = try listing(folder)
+        if listing.undecodable > 0 {
+            survey.offender = .nameNotUTF8(in: below)
+            return
+        }
+        for name in listing.names where survey.offender == nil {
+            let path = below.isEmpty ? name : "\(below)/\(name)"
+            let status = try status("\(folder)/\(name)")
+            guard survey.files + survey.folders < entries else {
+                survey.offender = .tooMany
+                return
+            }
+            switch status.kind {
+            case .regular:
+                survey.files += 1
+                survey.size += status.size
+            case .directory:
+                survey.folders += 1
+                if depth == 0 {
+                    survey.offender = .tooDeep(path)
+                } else {
+                    try add("\(folder)/\(name)", below: path, depth: depth - 1, entries: entries, to: &survey)
+                }
+            case .symbolicLink: survey.offender = .symbolicLink(path)
+            case .special: survey.offender = .special(path)
+            }
+        }
+    }
+
+    /// Makes everything below `folder`, and `folder` itself, survive a power cut: files first, then the folders that name
+    /// them.
+    public static func sync(tree folder: String) throws(PosixError) {
+        for name in try list(folder) {
+            let path = "\(folder)/\(name)"
+            switch try status(path).kind {
+            case .directory: try sync(tree: path)
+            case .regular:
+                try willChange("fsync", path)
+                let file = Descriptor(
+                    try system("open", path) { Glibc.open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK) })
+                try system("fsync", path) { fsync(file.number) }
+            case .symbolicLink, .special: continue
+            }
+        }
+        try sync(directory: folder)
+    }
+
+    /// Removes `path` and everything below it; symbolic links are removed, never followed. Fine where it does not exist.
+    public static func removeTree(_ path: String) throws(PosixError) {
+        try removeEntry(path, in: AT_FDCWD, path: path)
+    }
+
+    private static func removeEntry(_ name: UnsafePointer<CChar>, in folder: Int32, path: String) throws(PosixError) {
+        try willChange("unlink", path)
+        if unlinkat(folder, name, 0) == 0 || errno == ENOENT { return }
+        guard errno == EISDIR || errno == EPERM else { throw PosixError(call: "unlink", path: path, errno: errno) }
+        let inner = try system("open", path) { openat(folder, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC) }
+        // Entries may vanish from under a listing that is still read; so read it whole first.
+        var names: [[CChar]] = []
+        try forEachEntry(of: dup(inner), path: path) {
+            names.append(Array(UnsafeBufferPointer(start: $0, count: strlen($0) + 1)))
+        }
+        let descriptor = Descriptor(inner)
+        for entry in names { try removeEntry(entry, in: descriptor.number, path: path) }
+        try system("rmdir", path) { unlinkat(folder, name, AT_REMOVEDIR) }
+    }
+}

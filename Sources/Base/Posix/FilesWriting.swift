@@ -1,0 +1,121 @@
+internal import CPosix
+import Glibc
+
+extension Files {
+    /// Asked before every call that changes the file system. A test answers with an error, and goes on answering with it,
+    /// to see what a stop at that very call leaves on disk.
+    @TaskLocal static var fault: (@Sendable (_ call: String, _ path: String) -> PosixError?)?
+
+    static func willChange(_ call: String, _ path: String) throws(PosixError) {
+        if let error = fault?(call, path) { throw error }
+    }
+
+    // MARK: - Files
+
+    /// Replaces `path` in one step: a reader sees the old bytes or the new ones, and so does the next start after a power
+    /// cut when `durable`.
+    public static func writeAtomically(
+        _ bytes: [UInt8], to path: String, mode: UInt32 = 0o644, durable: Bool = true
+    ) throws(PosixError) {
+        let temporary = "\(parent(of: path))/.\(String(UInt64.random(in: .min ... .max), radix: 36)).tmp"
+        do throws(PosixError) {
+            try write(bytes, to: temporary, flags: O_CREAT | O_EXCL, mode: mode, durable: durable)
+            try rename(temporary, to: path)
+        } catch {
+            try? remove(temporary)
+            throw error
+        }
+        if durable { try sync(directory: parent(of: path)) }
+    }
+
+    /// Adds `bytes` to the end of `path`, making the file where there is none.
+    public static func append(
+        _ bytes: [UInt8], to path: String, mode: UInt32 = 0o644, durable: Bool = true
+    ) throws(PosixError) {
+        let isNew = !exists(path)
+        try write(bytes, to: path, flags: O_CREAT | O_APPEND, mode: mode, durable: durable)
+        if durable && isNew { try sync(directory: parent(of: path)) }
+    }
+
+    /// Copies a regular file of at most `limit` bytes; `EEXIST` where `destination` exists.
+    public static func copy(_ source: String, to destination: String, limit: Int, mode: UInt32 = 0o644)
+        throws(PosixError)
+    {
+        try write(read(source, limit: limit), to: destination, flags: O_CREAT | O_EXCL, mode: mode, durable: true)
+        try sync(directory: parent(of: destination))
+    }
+
+    public static func remove(_ path: String) throws(PosixError) {
+        try willChange("unlink", path)
+        try system("unlink", path) { unlink(path) }
+    }
+
+    private static func write(
+        _ bytes: [UInt8], to path: String, flags: Int32, mode: UInt32, durable: Bool
+    ) throws(PosixError) {
+        try willChange("open", path)
+        let file = Descriptor(
+            try system("open", path) { Glibc.open(path, O_WRONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | flags, mode) })
+        try willChange("write", path)
+        do throws(PosixError) { try file.write(bytes) } catch {
+            throw PosixError(call: error.call, path: path, errno: error.errno)
+        }
+        if durable {
+            try willChange("fsync", path)
+            try system("fsync", path) { fsync(file.number) }
+        }
+    }
+
+    // MARK: - Names
+
+    /// Gives `source` the name `destination`, replacing what has it; with `replacing` false that is `EEXIST` instead.
+    /// Not durable before both folders are synced.
+    public static func rename(_ source: String, to destination: String, replacing: Bool = true) throws(PosixError) {
+        try willChange("rename", destination)
+        try system("rename", destination) {
+            replacing ? Glibc.rename(source, destination) : cposix_rename_noreplace(source, destination)
+        }
+    }
+
+    // MARK: - Folders
+
+    /// Makes `folder` and what is missing above it, durably. Fine where it exists.
+    public static func makeDirectories(_ folder: String, mode: UInt32 = 0o755) throws(PosixError) {
+        if isDirectory(folder) { return }
+        let above = parent(of: folder)
+        if above != folder { try makeDirectories(above, mode: mode) }
+        try willChange("mkdir", folder)
+        if mkdir(folder, mode) != 0 {
+            let reason = errno
+            guard reason == EEXIST && isDirectory(folder) else {
+                throw PosixError(call: "mkdir", path: folder, errno: reason)
+            }
+        }
+        try sync(directory: above)
+    }
+
+    /// Makes what `folder`'s files and names are survive a power cut.
+    public static func sync(directory folder: String) throws(PosixError) {
+        try willChange("fsync", folder)
+        let descriptor = Descriptor(
+            try system("open", folder) { Glibc.open(folder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC) })
+        try system("fsync", folder) { fsync(descriptor.number) }
+    }
+
+    /// Whether `path` is a folder, or a symbolic link to one.
+    public static func isDirectory(_ path: String) -> Bool {
+        var status = stat()
+        return stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
+    }
+
+    /// The folder a path is in: `.` for a bare name.
+    public static func parent(of path: String) -> String {
+        guard let slash = path.lastIndex(of: "/") else { return "." }
+        return slash == path.startIndex ? "/" : String(path[..<slash])
+    }
+
+    /// The last component of a path.
+    public static func name(of path: String) -> String {
+        path.lastIndex(of: "/").map { String(path[path.index(after: $0)...]) } ?? path
+    }
+}

@@ -1,0 +1,80 @@
+// MARK: - What happens inside a job: the lines of its log.jsonl
+
+extension Event {
+    public static func jobStarted(_ job: String, targets: Int, attempt: Int) -> Event {
+        Event(
+            "job-started", .info,
+            ["job": .id(job), "targets": .count(targets), "attempt": .count(attempt)])
+    }
+
+    public static func jobFinished(_ job: String, status: String, seconds: Double) -> Event {
+        Event(
+            "job-finished", .info,
+            [
+                "job": .id(job), "status": .id(status),
+                "seconds": .duration(seconds),
+            ])
+    }
+
+    public static func targetStarted(user: String, history: Int, prompts: Int, queries: Int) -> Event {
+        Event(
+            "target-started", .info,
+            [
+                "user": .id(user), "history": .count(history), "prompts": .count(prompts),
+                "queries": .count(queries),
+            ])
+    }
+
+    public static func sharersSelected(user: String, sharers: [String], similarities: [Double]) -> Event {
+        Event(
+            "sharers-selected", .info,
+            [
+                "user": .id(user), "sharers": .identifiers(sharers.map(Identifier.init)),
+                "similarities": .scores(similarities),
+            ])
+    }
+
+    /// The journal of an interrupted run was found; this many evaluations need not be made again.
+    public static func runResumed(user: String, evaluations: Int) -> Event {
+        Event("run-resumed", .info, ["user": .id(user), "evaluations": .count(evaluations)])
+    }
+
+    public static func stageFinished(user: String, stage: String, sequences: Int, tokens: Int, seconds: Double) -> Event
+    {
+        Event(
+            "stage-finished", .info,
+            [
+                "user": .id(user), "stage": .id(stage),
+                "sequences": .count(sequences), "tokens": .count(tokens), "seconds": .duration(seconds),
+            ])
+    }
+
+    public static func evaluated(
+        user: String, evaluation: Int, of budget: Int, utility: Double, similarity: Double, fitness: Double
+    ) -> Event {
+        Event(
+            "evaluated", .debug,
+            [
+                "user": .id(user), "evaluation": .count(evaluation), "budget": .count(budget),
+                "utility": .score(utility), "similarity": .score(similarity), "fitness": .score(fitness),
+            ])
+    }
+
+    public static func targetFinished(
+        user: String, status: String, evaluations: Int, utility: Double, similarity: Double, seconds: Double
+    ) -> Event {
+        Event(
+            "target-finished", .info,
+            [
+                "user": .id(user), "status": .id(status),
+                "evaluations": .count(evaluations), "utility": .score(utility), "similarity": .score(similarity),
+                "seconds": .duration(seconds),
+            ])
+    }
+
+    /// A target failed by `code`; the words are in result.json.
+    public static func targetFailed(user: String, code: String) -> Event {
+        Event(
+            "target-failed", .warning, ["user": .id(user), "code": .id(code)])
+    }
+}

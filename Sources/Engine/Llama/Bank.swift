@@ -1,0 +1,90 @@
+import Checkpoints
+import Compute
+
+/// Adapters of one base, stacked per module; each takes `rank` places, shorter ones padded with zeros.
+struct Bank<B: Backend> {
+    let slots: Int
+    let rank: Int
+    var layers: [BankLayer<B.Matrix>] = []
+    private(set) var byteCount = 0
+
+    init(_ adapters: [Adapter], config: LlamaConfig, backend: B) throws(LlamaError) {
+        slots = adapters.count
+        rank = adapters.map(\.rank).max() ?? 0
+        guard 3 * slots * rank <= 4096 else {
+            throw LlamaError(
+                .memory, "bank", found: "\(slots) adapters of rank \(rank)",
+                remedy: "a bank holds up to \(4096 / 3 / max(1, rank)) adapters of that rank")
+        }
+        for layer in 0..<config.layers {
+            var bank = BankLayer<B.Matrix>()
+            bank.qkv = group([.q, .k, .v], layer, adapters, config, backend)
+            bank.o = group([.o], layer, adapters, config, backend)
+            bank.gateUp = group([.gate, .up], layer, adapters, config, backend)
+            bank.down = group([.down], layer, adapters, config, backend)
+            layers.append(bank)
+        }
+    }
+
+    private mutating func group(
+        _ modules: [LinearModule], _ layer: Int, _ adapters: [Adapter], _ config: LlamaConfig, _ backend: B
+    ) -> BankGroup<B.Matrix>? {
+        let present = modules.enumerated().filter { _, module in
+            adapters.contains { $0.pairs[AdapterSite(layer: layer, module: module)] != nil }
+        }
+        guard !present.isEmpty else { return nil }
+        let stacked = slots * rank
+        let input = config.shape(of: modules[0]).input
+        var a = [Float](repeating: 0, count: present.count * stacked * input)  // [modules * slots * rank, in]
+        var outputs: [(part: Int, b: B.Matrix)] = []
+        for (place, (part, module)) in present.enumerated() {
+            let out = config.shape(of: module).out
+            var b = [Float](repeating: 0, count: out * stacked)  // [out, slots * rank]
+            for (slot, adapter) in adapters.enumerated() {
+                guard let pair = adapter.pairs[AdapterSite(layer: layer, module: module)] else { continue }
+                let (low, high) = (pair.a.floats(), pair.b.floats())
+                let start = (place * stacked + slot * rank) * input
+                a.replaceSubrange(start..<(start + low.count), with: low)
+                for row in 0..<out {
+                    for column in 0..<pair.rank {
+                        b[row * stacked + slot * rank + column] = pair.scale * high[row * pair.rank + column]
+                    }
+                }
+            }
+            outputs.append((part, matrix(b, rows: out, width: stacked, backend)))
+        }
+        let columns = present.count * stacked
+        var transposed = [Float](repeating: 0, count: a.count)
+        for row in 0..<columns { for i in 0..<input { transposed[i * columns + row] = a[row * input + i] } }
+        byteCount += 4 * transposed.count
+        return BankGroup(
+            a: matrix(a, rows: columns, width: input, backend), transposedA: transposed, outputs: outputs)
+    }
+
+    private mutating func matrix(_ values: [Float], rows: Int, width: Int, _ backend: B) -> B.Matrix {
+        byteCount += 4 * values.count
+        return values.withUnsafeBytes {
+            backend.matrix([MatrixPart(bytes: $0, isBF16: false, rows: rows)], width: width)
+        }
+    }
+
+    /// The mixture's weights a layer, as the backend takes them.
+    func weights(_ mixture: Mixture, layers: Int, place: String) throws(LlamaError) -> MixtureWeights {
+        guard mixture.weights.allSatisfy(\.isFinite) else {
+            throw LlamaError(.mixture, place, found: "NaN or infinity", remedy: "give finite weights")
+        }
+        if mixture.isBase { return MixtureWeights(layers: []) }
+        switch mixture.weights.count {
+        case slots:
+            return MixtureWeights(layers: Array(repeating: mixture.weights, count: layers))
+        case slots * layers:
+            return MixtureWeights(
+                layers: (0..<layers).map { Array(mixture.weights[($0 * slots)..<(($0 + 1) * slots)]) })
+        case let count:
+            throw LlamaError(
+                .mixture, place, found: "\(count) weights",
+                remedy:
+                    "the bank has \(slots) adapters: give \(slots) weights, or \(slots * layers) for \(layers) layers")
+        }
+    }
+}

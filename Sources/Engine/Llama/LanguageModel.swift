@@ -1,0 +1,111 @@
+import Checkpoints
+
+/// Weights over a bank's adapters: a model as a small vector.
+public struct Mixture: Hashable, Sendable {
+    /// Empty for the base, `[k]` for one weight an adapter, `[layers * k]` for one an adapter and layer, layer outermost.
+    public var weights: [Float]
+
+    public init(weights: [Float]) { self.weights = weights }
+
+    public static let base = Mixture(weights: [])
+
+    /// One adapter of `count` alone, at weight 1.
+    public static func only(_ adapter: Int, of count: Int) -> Mixture {
+        Mixture(weights: (0..<count).map { $0 == adapter ? 1 : 0 })
+    }
+
+    var isBase: Bool { weights.allSatisfy { $0 == 0 } }
+}
+
+/// How the next token is chosen.
+public enum Sampling: Hashable, Sendable {
+    case greedy
+    /// The draws follow from the seed and the token's place alone, whatever else is in the batch.
+    case seeded(temperature: Float, topP: Float, seed: UInt64)
+}
+
+/// One sequence to be continued.
+public struct Request: Sendable {
+    /// Token ids, BOS included.
+    public var prompt: [Int32]
+    /// Index into the call's mixtures.
+    public var mixture: Int
+    /// Tokens whose log-likelihood after the prompt is wanted.
+    public var answer: [Int32]?
+    /// 0 asks for the answer's likelihood alone.
+    public var maxNewTokens: Int
+    public var sampling: Sampling
+
+    public init(
+        prompt: [Int32], mixture: Int = 0, answer: [Int32]? = nil, maxNewTokens: Int = 100,
+        sampling: Sampling = .greedy
+    ) {
+        self.prompt = prompt
+        self.mixture = mixture
+        self.answer = answer
+        self.maxNewTokens = maxNewTokens
+        self.sampling = sampling
+    }
+}
+
+/// What came of a request.
+public struct Completion: Sendable, Equatable {
+    /// New tokens, the one that ended the sequence left out.
+    public var tokens: [Int32] = []
+    /// Whether the model ended the sequence itself.
+    public var ended = false
+    /// Summed natural log-likelihood of the request's answer.
+    public var logprob: Double?
+}
+
+/// How far a call is.
+public struct Progress: Sendable, Equatable {
+    public var finished: Int
+    public var total: Int
+}
+
+/// Bounds on the engine's appetite.
+public struct EngineOptions: Sendable, Equatable {
+    public var threads = 2
+    /// Rows of a step.
+    public var tokenBudget = 2048
+    /// Bytes of keys and values.
+    public var cacheBytes = 1 << 30
+    /// Weights up to this size are widened to float32 once; larger ones stay bf16 in memory.
+    public var widenedBytes = 64 << 20
+
+    public init() {}
+}
+
+/// What the engine did and holds.
+public struct EngineStatistics: Sendable, Equatable {
+    /// Floating-point operations in the model's products, and the seconds they took summed over the threads.
+    public var productOperations = 0.0
+    public var productThreadSeconds = 0.0
+    public var prefillTokens = 0
+    public var decodedTokens = 0
+    public var steps = 0
+    public var weightBytes = 0
+    public var bankBytes = 0
+    /// Bytes of keys and values at their highest.
+    public var cacheBytes = 0
+    public var scratchBytes = 0
+
+    public init() {}
+}
+
+/// A Llama with a bank of adapters, on whatever backend.
+public protocol LanguageModel: AnyObject {
+    var config: LlamaConfig { get }
+    /// Replaces the bank.
+    func load(bank adapters: [Adapter]) throws(LlamaError)
+    /// Continues every request, all in one batch; equal requests are computed once.
+    func generate(
+        _ requests: [Request], mixtures: [Mixture], merge: Merge, progress: ((Progress) -> Void)?
+    ) throws(LlamaError) -> [Completion]
+    /// Logits after every token, `[tokens][vocabulary]`.
+    func logits(_ tokens: [Int32], mixture: Mixture, merge: Merge) throws(LlamaError) -> [[Float]]
+    /// Mean over each sequence's tokens of the last hidden state after the final norm, `[sequences][hidden]`.
+    func embed(_ sequences: [[Int32]]) throws(LlamaError) -> [[Float]]
+    var statistics: EngineStatistics { get }
+}

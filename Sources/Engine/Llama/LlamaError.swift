@@ -1,0 +1,29 @@
+/// Why the engine could not do what it was asked.
+public struct LlamaError: Error, Equatable, Sendable, CustomStringConvertible {
+    public enum Code: String, Sendable {
+        /// A prompt or answer that the model cannot take.
+        case badPrompt = "bad-prompt"
+        /// Longer than the model's positions.
+        case tooLong = "too-long"
+        /// A mixture that does not fit the bank.
+        case mixture
+        /// More memory than the configuration allows.
+        case memory
+        /// NaN or infinity among the logits.
+        case notFinite = "not-finite"
+    }
+
+    public let code: Code
+    public let place: String
+    public let found: String
+    public let remedy: String
+
+    public init(_ code: Code, _ place: String, found: String, remedy: String) {
+        self.code = code
+        self.place = place
+        self.found = found
+        self.remedy = remedy
+    }
+
+    public var description: String { "\(place): \(found); \(remedy)" }
+}

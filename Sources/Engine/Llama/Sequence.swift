@@ -1,0 +1,77 @@
+import Compute
+
+/// A sequence on its way through the engine.
+struct Sequence {
+    enum Purpose: Equatable {
+        /// A prefix that other sequences share.
+        case prefix
+        case generate(maxNewTokens: Int, sampling: Sampling)
+        /// The log-likelihood of the tokens from `answer` on.
+        case score(answer: Int)
+        /// Logits of every position.
+        case logits
+        /// The hidden state of every position.
+        case embed
+    }
+
+    var purpose: Purpose
+    var mixture: Int
+    /// Prompt, then what was generated.
+    var tokens: [Int32]
+    /// Tokens known before the first step.
+    var promptCount: Int
+    /// The sequence whose keys and values this one begins with, and how many of its tokens.
+    var parent: Int?
+    var shared = 0
+    /// Positions whose keys and values are in the cache.
+    var cached = 0
+    var blocks: [Int32] = []
+    /// Blocks still promised to it.
+    var promised = 0
+    var ended = false
+    var logprob = 0.0
+    var logits: [[Float]] = []
+    var hidden: [Double] = []
+
+    var generated: ArraySlice<Int32> { tokens[promptCount...] }
+
+    /// The most positions it can come to.
+    var longest: Int {
+        if case .generate(let most, _) = purpose { return promptCount + max(0, most - 1) }
+        return promptCount
+    }
+
+    /// Blocks that it needs of its own.
+    var ownBlocks: Int { (longest + cacheBlock - 1) / cacheBlock - shared / cacheBlock }
+
+    /// What is wanted of the row at `position`; nil for rows that only leave keys and values.
+    func pick(at position: Int) -> Pick? {
+        switch purpose {
+        case .prefix, .embed:
+            return nil
+        case .logits:
+            return .logits
+        case .score(let answer):
+            guard position + 1 >= answer, position + 1 < tokens.count else { return nil }
+            return .logProbability(of: tokens[position + 1])
+        case .generate(_, let sampling):
+            guard position == tokens.count - 1 else { return nil }
+            switch sampling {
+            case .greedy: return .greedy
+            case .seeded(let temperature, let topP, let seed):
+                return .sample(
+                    temperature: temperature, topP: topP, draw: uniform(seed: seed, step: tokens.count - promptCount))
+            }
+        }
+    }
+
+    var isEmbedded: Bool { purpose == .embed }
+}
+
+/// A uniform number in [0, 1) that follows from the seed and the step alone: SplitMix64's finalizer on a counter.
+func uniform(seed: UInt64, step: Int) -> Double {
+    var mixed = seed &+ (UInt64(step) &+ 1) &* 0x9e37_79b9_7f4a_7c15
+    mixed = (mixed ^ (mixed >> 30)) &* 0xbf58_476d_1ce4_e5b9
+    mixed = (mixed ^ (mixed >> 27)) &* 0x94d0_49bb_1331_11eb
+    return Double((mixed ^ (mixed >> 31)) >> 11) * 0x1p-53
+}

@@ -1,0 +1,184 @@
+import Glibc
+import Posix
+import Telemetry
+
+/// A job under `work` that waits for its turn, or for the publication of its result.
+public struct SpooledJob: Sendable, Equatable {
+    public let id: String
+    public let folder: JobFolder
+    /// What makes this job the one it is, see `JobDigest`.
+    public let digest: String
+    /// Whose job it is, as the manifest says or by the owner of the file.
+    public let submitter: String
+    /// The larger, the sooner.
+    public let priority: Int
+}
+
+/// What a manifest turned out to be.
+public enum Reading: Sendable, Equatable {
+    /// A job; nil for what the manifest does not say.
+    case job(id: String?, submitter: String?, priority: Int)
+    /// No job: why not, and its id if that can be told.
+    case mistaken(id: String?, Problem)
+}
+
+/// Reads the manifest of a claimed job. Its size and what lies beside it were checked.
+public typealias Reader = (JobFolder) -> Reading
+
+extension Spool {
+    /// Reads a claimed job, and refuses or drops it where there is reason to.
+    func admit(_ folder: JobFolder) throws(PosixError) -> SpooledJob? {
+        let origin = folder.readOrigin()
+        let digest: String
+        let reading: Reading
+        switch try examine(folder, origin: origin) {
+        case .sound(let found): (digest, reading) = (found, reader(folder))
+        case .offensive(let found, let problem): (digest, reading) = (found, .mistaken(id: nil, problem))
+        }
+        let named = JobID(fileName: origin.name)
+        switch reading {
+        case .mistaken(let id, let problem):
+            let id = id.flatMap { JobID($0) } ?? named
+            try refuse(folder, id: id.description, digest: digest, problem)
+        case .job(let written, let submitter, let priority):
+            guard let id = written.map({ JobID($0) }) ?? named else {
+                try refuse(folder, id: named.description, digest: digest, .badID(in: origin))
+                return nil
+            }
+            if let other = digestOfHolder(of: id.description) {
+                try settle(
+                    folder, id: id.description, digest: digest, against: other, problem: .idTaken(id, in: origin))
+                return nil
+            }
+            let owner = try Files.status(contents(of: folder, origin)).owner
+            let job = SpooledJob(
+                id: id.description, folder: folder, digest: digest, submitter: submitter ?? "uid:\(owner)",
+                priority: priority)
+            live[job.id] = job
+            log(.jobClaimed(job.id, file: origin.name))
+            return job
+        }
+        return nil
+    }
+
+    private func refuse(_ folder: JobFolder, id: String, digest: String, _ problem: Problem) throws(PosixError) {
+        if let other = digestOfHolder(of: id) {
+            try settle(folder, id: id, digest: digest, against: other, problem: problem)
+        } else {
+            try reject(folder, id: id, as: id, digest: digest, problem)
+        }
+    }
+
+    /// The digest of the job that has an id, running or done.
+    private func digestOfHolder(of id: String) -> String? { live[id]?.digest ?? outbox.digest(of: id) }
+
+    /// Decides about a job whose id is taken by the job with the digest `other`: the same one is dropped, another one is
+    /// refused.
+    private func settle(
+        _ folder: JobFolder, id: String, digest: String, against other: String, problem: Problem
+    ) throws(PosixError) {
+        let name = Outbox.rejectedName(id, digest: digest)
+        if other == digest || outbox.digest(of: name) == digest {
+            log(.jobRepeated(id, file: folder.readOrigin().name))
+            try outbox.retire(folder)
+        } else {
+            try reject(folder, id: id, as: name, digest: digest, problem)
+        }
+    }
+
+    private func reject(
+        _ folder: JobFolder, id: String, as name: String, digest: String, _ problem: Problem
+    ) throws(PosixError) {
+        log(.jobRejected(id, code: problem.code, file: folder.readOrigin().name))
+        if !folder.isFinished {
+            try folder.seal(ResultSummary(id: id, status: "rejected", error: problem))
+        }
+        try outbox.publish(folder, as: name, digest: digest, keepsJob: true)
+    }
+
+    // MARK: - What may be looked at
+
+    private enum Examination {
+        case sound(digest: String)
+        case offensive(digest: String, Problem)
+    }
+
+    /// What was dropped, as it lies under `work`.
+    private func contents(of folder: JobFolder, _ origin: JobFolder.Origin) -> String {
+        origin.isFolder ? folder.job : folder.manifest
+    }
+
+    private func examine(_ folder: JobFolder, origin: JobFolder.Origin) throws(PosixError) -> Examination {
+        let path = contents(of: folder, origin)
+        if let problem = try offence(in: folder, origin) {
+            return .offensive(digest: try JobDigest.of(unreadable: path), problem)
+        }
+        do throws(PosixError) {
+            return .sound(digest: try origin.isFolder ? JobDigest.of(folder: path) : JobDigest.of(manifest: path))
+        } catch  where error.errno == EACCES {
+            let place = error.path.dropFirst(folder.job.utf8.count + 1)
+            let problem = Problem(
+                code: "unreadable", message: "the daemon may not read this; give its user the right to",
+                place: origin.place(String(place)))
+            return .offensive(digest: try JobDigest.of(unreadable: path), problem)
+        }
+    }
+
+    /// Why a job may not even be read, nil if it may.
+    private func offence(in folder: JobFolder, _ origin: JobFolder.Origin) throws(PosixError) -> Problem? {
+        func problem(_ code: String, _ path: String, _ message: String) -> Problem {
+            Problem(code: code, message: message, place: origin.place(path))
+        }
+        let survey: Files.Survey
+        do throws(PosixError) { survey = try Files.survey(folder.job, entries: limits.files) } catch
+            where error.errno == EACCES
+        {
+            return problem("unreadable", "", "the daemon may not look into this folder; give its user the right to")
+        }
+        switch survey.offender {
+        case .symbolicLink(let path): return problem("symbolic-link", path, "is a symbolic link; drop the file itself")
+        case .special(let path):
+            return problem("special-file", path, "is a FIFO, a socket or a device; drop a regular file")
+        case .tooDeep(let path): return problem("too-deep", path, "is nested too deeply; 16 levels are allowed")
+        case .nameNotUTF8(let path): return problem("name-not-utf8", path, "holds a name that is not UTF-8; rename it")
+        case .tooMany: return problem("too-many-files", "", "more than \(limits.files) files; drop fewer at a time")
+        case nil: break
+        }
+        guard let manifest = try? Files.status(folder.manifest), manifest.kind == .regular else {
+            return problem("manifest-missing", "manifest.json", "there is no such file in the folder; add it")
+        }
+        if manifest.size > limits.manifestSize {
+            return problem(
+                "too-large", "manifest.json",
+                "\(manifest.size) bytes where \(limits.manifestSize) are allowed; move histories into files of their own"
+            )
+        }
+        if survey.size > limits.folderSize {
+            return problem(
+                "too-large", "",
+                "\(survey.size) bytes where \(limits.folderSize) are allowed; split the job")
+        }
+        return nil
+    }
+}
+
+extension JobFolder.Origin {
+    /// A path below the dropped folder as its submitter knows it.
+    func place(_ path: String) -> String { isFolder && !path.isEmpty ? "\(name)/\(path)" : name }
+}
+
+extension Problem {
+    fileprivate static func badID(in origin: JobFolder.Origin) -> Problem {
+        Problem(
+            code: "id-invalid",
+            message: "no id; 1 to 128 of the characters A-Z a-z 0-9 . _ - make one, and a dot may not be the first",
+            place: "\(origin.place("manifest.json")): id")
+    }
+
+    fileprivate static func idTaken(_ id: JobID, in origin: JobFolder.Origin) -> Problem {
+        Problem(
+            code: "id-taken",
+            message: "another job was dropped as \(id) before; choose another id, or remove that job's result first",
+            place: "\(origin.place("manifest.json")): id")
+    }
+}

@@ -1,0 +1,46 @@
+import Posix
+
+/// Hears from the kernel when something is dropped into the inbox.
+public final class InboxWatch {
+    private let inotify: Inotify
+    private let watch: Int32
+
+    /// Names that were closed after writing or moved in, and were not forgotten yet.
+    public private(set) var announced: Set<String> = []
+
+    /// Begins to watch. Scan afterwards, so that nothing falls between.
+    public init(_ inbox: Inbox) throws(PosixError) {
+        inotify = try Inotify()
+        watch = try inotify.watch(inbox.path, for: [.closedAfterWriting, .movedIn, .created])
+    }
+
+    /// Readable when there is news.
+    public var descriptor: Descriptor { inotify.descriptor }
+
+    public struct News: Sendable, Equatable {
+        /// Something may have come.
+        public var callsForScan = false
+        /// The kernel dropped announcements.
+        public var hasLost = false
+        /// The watched folder itself is gone: begin another watch.
+        public var hasEnded = false
+    }
+
+    /// What came since the last call; never waits.
+    public func news() throws(PosixError) -> News {
+        var news = News()
+        for event in try inotify.events() {
+            news.callsForScan = true
+            switch event {
+            case .change(_, let name, let changes):
+                if !changes.isDisjoint(with: [.closedAfterWriting, .movedIn]) { announced.insert(name) }
+            case .overflow: news.hasLost = true
+            case .ended: news.hasEnded = true
+            }
+        }
+        return news
+    }
+
+    /// Drops announcements of names that are not in the inbox any more.
+    public func forget(_ names: some Sequence<String>) { announced.subtract(names) }
+}

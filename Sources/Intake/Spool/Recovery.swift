@@ -1,0 +1,50 @@
+import Posix
+import Telemetry
+
+extension Spool {
+    /// Puts everything right that was cut short, now or when the spool was last served: call it before anything is taken,
+    /// and again from time to time, for what could not be written then.
+    ///
+    /// - Returns: the jobs under `work` that no call returned before, in the order in which they were claimed. One whose
+    ///   folder `isFinished` only waits to be published.
+    public func recover() throws(PosixError) -> [SpooledJob] {
+        let known = Set(live.values.map(\.folder.path))
+        var jobs: [SpooledJob] = []
+        for name in try Files.list(folders.work) where !known.contains("\(folders.work)/\(name)") {
+            do throws(PosixError) {
+                if let job = try recover("\(folders.work)/\(name)", isTemporary: Inbox.isTemporary(name)) {
+                    jobs.append(job)
+                }
+            } catch {
+                log(.trouble(error))
+            }
+        }
+        return jobs
+    }
+
+    private func recover(_ path: String, isTemporary: Bool) throws(PosixError) -> SpooledJob? {
+        let isFolder = try Files.status(path).kind == .directory
+        if isTemporary {
+            try Files.removeTree(path)
+            return nil
+        }
+        return isFolder ? try recover(JobFolder(claimed: path)) : nil
+    }
+
+    private func recover(_ folder: JobFolder) throws(PosixError) -> SpooledJob? {
+        if let name = try outbox.finishPublishing(folder) {
+            log(.jobPublished(name, status: "recovered"))
+            return nil
+        }
+        if try wasClaimed(folder) { return try admit(folder) }
+        try outbox.retire(folder)
+        return nil
+    }
+
+    /// Whether the claim came as far as to move something here.
+    private func wasClaimed(_ folder: JobFolder) throws(PosixError) -> Bool {
+        guard Files.exists(folder.job) else { return false }
+        if folder.readOrigin().isFolder { return true }
+        return try Files.listing(folder.job) != Files.Listing()
+    }
+}

@@ -1,0 +1,30 @@
+import Posix
+
+/// Why a spool cannot be opened.
+public struct SpoolError: Error, Equatable, Sendable, CustomStringConvertible {
+    public enum Code: String, Sendable {
+        case alreadyServed = "already-served"
+        case differentFileSystems = "different-file-systems"
+        case foldersOverlap = "folders-overlap"
+        case system = "system"
+    }
+
+    public let code: Code
+    /// The file or folder.
+    public let place: String
+    public let found: String
+    public let remedy: String
+
+    public var description: String { "\(place): \(found); \(remedy)" }
+
+    init(_ code: Code, _ place: String, found: String, remedy: String) {
+        self.code = code
+        self.place = place
+        self.found = found
+        self.remedy = remedy
+    }
+
+    init(_ error: PosixError, remedy: String) {
+        self.init(.system, error.path, found: error.description, remedy: remedy)
+    }
+}

@@ -1,0 +1,196 @@
+import COpenBLAS
+import Glibc
+
+/// CMA-ES with full covariance and standard settings, for few evaluations of a fitness that moves in steps.
+///
+/// Points are bounced into the bounds, and the bounced point is what the distribution learns from. A generation whose
+/// points are all alike in fitness says nothing and changes nothing; within a generation ties share their weights. The
+/// recommendation is the best point seen, of equal ones the one nearest to 0, which is the base. When the distribution
+/// has shrunk to a point, the search starts again from the start.
+public struct CMAES: Optimizer {
+    public let dimension: Int
+    /// How often the search began anew after it had converged.
+    public private(set) var restarts = 0
+    /// Points a generation.
+    public let population: Int
+
+    private let start: [Double]
+    private let startSigma: Double
+    private let bounds: ClosedRange<Double>?
+    private let rates: Recombination
+    private var normal: NormalStream
+    private var mean: [Double]
+    private var sigma: Double
+    private var covariance: [Double]  // C, [d, d]
+    private var axes: [Double]  // B, [d, d], an eigenvector a row
+    private var lengths: [Double]  // D
+    private var path: [Double]  // p_sigma
+    private var rankOnePath: [Double]  // p_c
+    private var generation = 0
+    private var decomposed = 0
+    private var best: (point: [Double], fitness: Double)?
+
+    /// - Parameters:
+    ///   - bounds: nil for an unbounded search.
+    ///   - population: nil for the standard 4 + 3 ln d.
+    public init(start: [Double], sigma: Double, bounds: ClosedRange<Double>?, population: Int? = nil, seed: UInt64) {
+        dimension = start.count
+        self.population = population ?? 4 + Int(3 * log(Double(start.count)))
+        self.start = start
+        startSigma = sigma
+        self.bounds = bounds
+        rates = Recombination(dimension: start.count, population: self.population)
+        normal = NormalStream(seed: seed)
+        mean = start
+        self.sigma = sigma
+        covariance = []
+        axes = []
+        lengths = []
+        path = []
+        rankOnePath = []
+        reset()
+    }
+
+    public var recommendation: [Double] { best?.point ?? start }
+
+    private mutating func reset() {
+        mean = start
+        sigma = startSigma
+        covariance = (0..<(dimension * dimension)).map { $0 % (dimension + 1) == 0 ? 1 : 0 }
+        axes = covariance
+        lengths = Array(repeating: 1, count: dimension)
+        path = Array(repeating: 0, count: dimension)
+        rankOnePath = path
+        generation = 0
+        decomposed = 0
+    }
+
+    public mutating func ask() -> [[Double]] {
+        if sigma * (lengths.max() ?? 0) < 1e-11 * startSigma {
+            restarts += 1
+            reset()
+        }
+        return (0..<population).map { _ in
+            let step = stretched(normal.vector(dimension))
+            return (0..<dimension).map { index in
+                let value = mean[index] + sigma * step[index]
+                return bounds.map { bounced(value, $0) } ?? value
+            }
+        }
+    }
+
+    /// B D z: from isotropic to the covariance's shape.
+    private func stretched(_ z: [Double]) -> [Double] {
+        var out = [Double](repeating: 0, count: dimension)
+        for axis in 0..<dimension {
+            let length = lengths[axis] * z[axis]
+            for index in 0..<dimension { out[index] += axes[axis * dimension + index] * length }
+        }
+        return out
+    }
+
+    /// D^-1 B^T y: a step's coordinates in units of the distribution.
+    private func coordinates(_ y: [Double]) -> [Double] {
+        (0..<dimension).map { axis in
+            var sum = 0.0
+            for index in 0..<dimension { sum += axes[axis * dimension + index] * y[index] }
+            return sum / lengths[axis]
+        }
+    }
+
+    public mutating func tell(_ points: [[Double]], fitness: [Double]) {
+        for (point, value) in zip(points, fitness) { remember(point, value) }
+        // Half a generation ranks too little to learn from; it still counts for the recommendation.
+        guard points.count == population, let first = fitness.first, fitness.contains(where: { $0 != first }) else {
+            return
+        }
+        generation += 1
+        let ranked = rates.ranked(fitness)
+        let steps = points.map { point in zip(point, mean).map { ($0 - $1) / sigma } }
+        // Ties can lift a negative rank into the positive ones; the mean's weights sum to 1 all the same.
+        let total = ranked.reduce(0) { $0 + max(0, $1.weight) }
+        var shift = [Double](repeating: 0, count: dimension)
+        for (index, weight) in ranked where weight > 0 {
+            for i in 0..<dimension { shift[i] += weight / total * steps[index][i] }
+        }
+        for i in 0..<dimension { mean[i] += sigma * shift[i] }
+        let isMoving = updatePaths(shift)
+        updateCovariance(steps, ranked, isMoving: isMoving)
+        let length = path.reduce(0) { $0 + $1 * $1 }.squareRoot()
+        sigma *= exp(min(1, (length / rates.normalLength - 1) * rates.pathDecay / rates.damping))
+        if Double(generation - decomposed) > 1 / (rates.rankOne + rates.rankMany) / Double(dimension) / 10 {
+            decompose()
+        }
+    }
+
+    private mutating func remember(_ point: [Double], _ fitness: Double) {
+        func distance(_ point: [Double]) -> Double { point.reduce(0) { $0 + $1 * $1 } }
+        guard fitness.isFinite else { return }
+        if let best, (best.fitness, -distance(best.point)) >= (fitness, -distance(point)) { return }
+        best = (point, fitness)
+    }
+
+    /// Both paths; false while p_sigma is so long that the rank-one update waits (h_sigma).
+    private mutating func updatePaths(_ shift: [Double]) -> Bool {
+        let straight = coordinates(shift)
+        let gain = (rates.pathDecay * (2 - rates.pathDecay) * rates.effective).squareRoot()
+        // C^-1/2 = B D^-1 B^T
+        var isotropic = [Double](repeating: 0, count: dimension)
+        for axis in 0..<dimension {
+            for i in 0..<dimension { isotropic[i] += axes[axis * dimension + i] * straight[axis] }
+        }
+        for i in 0..<dimension { path[i] = (1 - rates.pathDecay) * path[i] + gain * isotropic[i] }
+        let square = path.reduce(0) { $0 + $1 * $1 }
+        let bias = 1 - pow(1 - rates.pathDecay, 2 * Double(generation))
+        let isMoving = square / bias / Double(dimension) - 1 < 1 + 4 / (Double(dimension) + 1)
+        let rankOneGain = (rates.rankOneDecay * (2 - rates.rankOneDecay) * rates.effective).squareRoot()
+        for i in 0..<dimension {
+            rankOnePath[i] = (1 - rates.rankOneDecay) * rankOnePath[i] + (isMoving ? rankOneGain * shift[i] : 0)
+        }
+        return isMoving
+    }
+
+    private mutating func updateCovariance(
+        _ steps: [[Double]], _ ranked: [(index: Int, weight: Double)], isMoving: Bool
+    ) {
+        // What the waiting path loses in variance stays in C.
+        let missing = isMoving ? 0 : rates.rankOneDecay * (2 - rates.rankOneDecay)
+        let decay = 1 - rates.rankOne * (1 - missing) - rates.rankMany * ranked.reduce(0) { $0 + $1.weight }
+        for i in covariance.indices { covariance[i] *= decay }
+        add(rankOnePath, rates.rankOne)
+        for (index, weight) in ranked where weight != 0 {
+            var scaled = weight
+            if weight < 0 {
+                // Bad points shrink C by their direction, not by their length, which keeps C positive.
+                let square = coordinates(steps[index]).reduce(0) { $0 + $1 * $1 }
+                scaled = weight * Double(dimension) / max(square, 1e-12)
+            }
+            add(steps[index], rates.rankMany * scaled)
+        }
+    }
+
+    /// C += weight v v^T
+    private mutating func add(_ v: [Double], _ weight: Double) {
+        for i in 0..<dimension {
+            let scaled = weight * v[i]
+            for j in 0..<dimension { covariance[i * dimension + j] += scaled * v[j] }
+        }
+    }
+
+    private mutating func decompose() {
+        decomposed = generation
+        var vectors = covariance
+        var values = [Double](repeating: 0, count: dimension)
+        let n = Int32(dimension)
+        // Column-major: each eigenvector comes out as a row of ours.
+        let status = LAPACKE_dsyev(LAPACK_COL_MAJOR, 86, 85, n, &vectors, n, &values)  // 'V', 'U'
+        let largest = values.last ?? 1
+        guard status == 0, largest.isFinite, largest > 0 else {
+            reset()
+            return
+        }
+        axes = vectors
+        // A direction that has all but vanished keeps a trace, so that steps can be divided by it.
+        lengths = values.map { max($0, 1e-14 * largest).squareRoot() }
+    }
+}

@@ -1,0 +1,159 @@
+import Glibc
+import Testing
+
+@testable import Posix
+
+@Suite struct FilesTests {
+    @Test func writtenBytesAreReadBack() throws {
+        let scratch = try Scratch()
+        try Files.writeAtomically(Array("one".utf8), to: scratch("file"))
+        try Files.writeAtomically(Array("two".utf8), to: scratch("file"))
+        try Files.append(Array(" three".utf8), to: scratch("file"))
+        #expect(try Files.read(scratch("file"), limit: 9) == Array("two three".utf8))
+        #expect(try Files.list(scratch.path) == ["file"])
+    }
+
+    @Test func anEmptyFileReadsAsNoBytes() throws {
+        let scratch = try Scratch()
+        try Files.writeAtomically([], to: scratch("file"))
+        #expect(try Files.read(scratch("file"), limit: 0) == [])
+    }
+
+    @Test func readingRefusesWhatIsNoRegularFile() throws {
+        let scratch = try Scratch()
+        try Files.writeAtomically([1, 2, 3], to: scratch("file"))
+        #expect(symlink("file", scratch("link")) == 0)
+        #expect(mkfifo(scratch("fifo"), 0o600) == 0)
+        func reason(_ name: String, limit: Int = 100) -> Int32? {
+            do throws(PosixError) { _ = try Files.read(scratch(name), limit: limit) } catch { return error.errno }
+            return nil
+        }
+        #expect(reason("link") == ELOOP)
+        #expect(reason("fifo") == EINVAL)
+        #expect(reason("") == EINVAL)
+        #expect(reason("file", limit: 2) == EFBIG)
+        #expect(reason("file\0") == EINVAL)
+        #expect(reason("none") == ENOENT)
+        #expect(reason("file", limit: 3) == nil)
+    }
+
+    @Test func readingBeneathARootStaysThere() throws {
+        let scratch = try Scratch()
+        try Files.makeDirectories(scratch("root/inner"))
+        try Files.writeAtomically([1], to: scratch("outside"))
+        try Files.writeAtomically([2], to: scratch("root/inner/file"))
+        #expect(symlink("inner", scratch("root/link")) == 0)
+        func reason(_ relative: String) -> Int32? {
+            do throws(PosixError) { _ = try Files.read(relative, beneath: scratch("root"), limit: 9) } catch {
+                return error.errno
+            }
+            return nil
+        }
+        #expect(reason("inner/file") == nil)
+        #expect(reason("inner/../inner/file") == nil)
+        #expect(reason("../outside") == EXDEV)
+        #expect(reason(scratch("outside")) == EXDEV)
+        #expect(reason("link/file") == ELOOP)
+    }
+
+    @Test func renamingWithoutReplacingKeepsWhatIsThere() throws {
+        let scratch = try Scratch()
+        try Files.writeAtomically([1], to: scratch("one"))
+        try Files.writeAtomically([2], to: scratch("two"))
+        #expect(throws: PosixError(call: "rename", path: scratch("two"), errno: EEXIST)) {
+            try Files.rename(scratch("one"), to: scratch("two"), replacing: false)
+        }
+        try Files.rename(scratch("one"), to: scratch("three"), replacing: false)
+        #expect(try Files.read(scratch("three"), limit: 9) == [1])
+        #expect(try Files.read(scratch("two"), limit: 9) == [2])
+    }
+
+    @Test func removingATreeLeavesWhatItsLinksPointTo() throws {
+        let scratch = try Scratch()
+        try Files.makeDirectories(scratch("kept"))
+        try Files.writeAtomically([1], to: scratch("kept/file"))
+        try Files.makeDirectories(scratch("gone/a/b"))
+        try Files.writeAtomically([1], to: scratch("gone/a/b/file"))
+        #expect(symlink("../../kept", scratch("gone/a/link")) == 0)
+        try Files.removeTree(scratch("gone"))
+        try Files.removeTree(scratch("gone"))
+        #expect(try Files.list(scratch.path) == ["kept"])
+        #expect(Files.exists(scratch("kept/file")))
+        #expect(symlink("kept", scratch("link")) == 0)
+        try Files.removeTree(scratch("link"))
+        #expect(Files.exists(scratch("kept/file")))
+    }
+
+    @Test func aSurveyCountsAndNamesTheOffender() throws {
+        let scratch = try Scratch()
+        try Files.makeDirectories(scratch("job/inner"))
+        try Files.writeAtomically([1, 2], to: scratch("job/inner/file"))
+        #expect(try Files.survey(scratch("job")) == Files.Survey(files: 1, folders: 1, size: 2))
+        #expect(try Files.survey(scratch("job"), entries: 1).offender == .tooMany)
+        #expect(try Files.survey(scratch("job"), depth: 0).offender == .tooDeep("inner"))
+        #expect(mkfifo(scratch("job/inner/pipe"), 0o600) == 0)
+        #expect(try Files.survey(scratch("job")).offender == .special("inner/pipe"))
+        #expect(symlink("/", scratch("job/inner/link")) == 0)
+        #expect(try Files.survey(scratch("job")).offender == .symbolicLink("inner/link"))
+    }
+
+    @Test func namesThatAreNotUTF8AreCounted() throws {
+        let scratch = try Scratch()
+        let name: [CChar] = scratch("x").utf8CString.dropLast() + [CChar(bitPattern: 0xff), 0]
+        close(creat(name, 0o600))
+        #expect(try Files.listing(scratch.path) == Files.Listing(names: [], undecodable: 1))
+    }
+
+    @Test func aStoppedWriteLeavesTheOldBytesAndOnlyAnIgnoredName() throws {
+        let scratch = try Scratch()
+        try Files.writeAtomically([1], to: scratch("file"))
+        for stop in 0..<4 {
+            let calls = Counter()
+            let fault: @Sendable (String, String) -> PosixError? = { call, path in
+                calls.next() >= stop ? PosixError(call: call, path: path, errno: EIO) : nil
+            }
+            Files.$fault.withValue(fault) {
+                #expect(throws: PosixError.self) { try Files.writeAtomically([2], to: scratch("file")) }
+            }
+            #expect(try Files.read(scratch("file"), limit: 9) == [1])
+            #expect(
+                try Files.list(scratch.path).allSatisfy { $0 == "file" || $0.hasPrefix(".") && $0.hasSuffix(".tmp") })
+        }
+    }
+
+    @Test func aFileOpenForWritingIsSeen() throws {
+        let scratch = try Scratch()
+        let writer = creat(scratch("file"), 0o600)
+        #expect(Files.isBeingWritten(scratch("file")) == true)
+        close(writer)
+        #expect(Files.isBeingWritten(scratch("file")) == false)
+        #expect(Files.isBeingWritten(scratch("none")) == nil)
+    }
+
+    @Test func pathsAreTakenApart() {
+        #expect(Files.parent(of: "/a/b") == "/a" && Files.parent(of: "/a") == "/" && Files.parent(of: "a") == ".")
+        #expect(Files.name(of: "/a/b") == "b" && Files.name(of: "a") == "a")
+    }
+
+    @Test func aLockIsHeldByOne() throws {
+        let scratch = try Scratch()
+        var lock: FileLock? = try FileLock(scratch("lock"))
+        #expect(throws: PosixError(call: "flock", path: scratch("lock"), errno: EWOULDBLOCK)) {
+            try FileLock(scratch("lock"))
+        }
+        #expect(lock != nil)
+        lock = nil
+        _ = try FileLock(scratch("lock"))
+    }
+}
+
+/// Counts calls; for closures that may not capture a variable.
+final class Counter: @unchecked Sendable {
+    private var count = 0
+
+    /// How many calls came before this one.
+    func next() -> Int {
+        defer { count += 1 }
+        return count
+    }
+}

@@ -1,0 +1,110 @@
+import Glibc
+import Posix
+import Testing
+
+@testable import Spool
+
+@Suite struct InboxTests {
+    @Test func temporaryEmptyAndStrangeNamesAreLeftAlone() throws {
+        let bench = try Bench()
+        for name in [".x.json", "x.json.part", "x.tmp", "x.json~", "notes.txt", "a.json"] {
+            try Files.append([1], to: "\(bench.folders.inbox)/\(name)", durable: false)
+        }
+        try Files.append([], to: "\(bench.folders.inbox)/zero.json", durable: false)
+        for name in [".folder", "folder.part"] { try Files.makeDirectories("\(bench.folders.inbox)/\(name)") }
+        let scan = try Inbox(bench.folders.inbox).scan()
+        #expect(scan == Inbox.Scan(ready: ["a.json"], unsettled: [], strange: ["notes.txt", "zero.json"]))
+    }
+
+    @Test func aFileBeingWrittenIsWaitedFor() throws {
+        let bench = try Bench()
+        let inbox = Inbox(bench.folders.inbox, settlingSeconds: 0)
+        let writer = creat("\(inbox.path)/a.json", 0o600)
+        write(writer, "{", 1)
+        #expect(try inbox.scan(announced: ["a.json"]) == Inbox.Scan(unsettled: ["a.json"]))
+        close(writer)
+        #expect(try inbox.scan() == Inbox.Scan(ready: ["a.json"]))
+    }
+
+    @Test func aFolderIsTakenWhenItWasMovedInOrIsQuiet() throws {
+        let bench = try Bench()
+        try bench.dropFolder(["manifest.json": "job"], as: "folder")
+        let inbox = Inbox(bench.folders.inbox, settlingSeconds: 60)
+        #expect(try inbox.scan() == Inbox.Scan(unsettled: ["folder"]))
+        #expect(try inbox.scan(announced: ["folder"]) == Inbox.Scan(ready: ["folder"]))
+        #expect(try Inbox(inbox.path, settlingSeconds: 0).scan() == Inbox.Scan(ready: ["folder"]))
+        let writer = creat("\(inbox.path)/folder/history", 0o600)
+        defer { close(writer) }
+        #expect(try Inbox(inbox.path, settlingSeconds: 0).scan() == Inbox.Scan(unsettled: ["folder"]))
+    }
+
+    @Test func theOldestComesFirst() throws {
+        let bench = try Bench()
+        for (age, name) in [(1, "b.json"), (3, "c.json"), (2, "a.json")] {
+            try Files.append([1], to: "\(bench.folders.inbox)/\(name)", durable: false)
+            var times = [timespec(tv_sec: 1_000_000 - age, tv_nsec: 0), timespec(tv_sec: 1_000_000 - age, tv_nsec: 0)]
+            #expect(utimensat(AT_FDCWD, "\(bench.folders.inbox)/\(name)", &times, 0) == 0)
+        }
+        let inbox = Inbox(bench.folders.inbox)
+        #expect(try inbox.scan().ready == ["c.json", "a.json", "b.json"])
+        #expect(try inbox.scan(limit: 1).ready == ["c.json"])
+    }
+
+    @Test func ownersTakeTurns() throws {
+        guard getuid() == 0 else { return }
+        let bench = try Bench()
+        for name in ["a1.json", "a2.json", "a3.json", "b1.json"] {
+            let path = "\(bench.folders.inbox)/\(name)"
+            try Files.append([1], to: path, durable: false)
+            if name.hasPrefix("b") { #expect(chown(path, 12345, 0) == 0) }
+        }
+        #expect(try Inbox(bench.folders.inbox).scan(limit: 2).ready == ["a1.json", "b1.json"])
+    }
+
+    @Test func theWatchHearsOfWhatComes() throws {
+        let bench = try Bench()
+        let watch = try InboxWatch(Inbox(bench.folders.inbox))
+        #expect(try watch.news() == InboxWatch.News())
+        try bench.drop("id a", as: "a.json")
+        let writer = creat("\(bench.folders.inbox)/b.json", 0o600)
+        #expect(try watch.news() == InboxWatch.News(callsForScan: true))
+        #expect(watch.announced == ["a.json", ".a.json.tmp"])
+        close(writer)
+        #expect(try watch.news().callsForScan)
+        #expect(watch.announced.contains("b.json"))
+        watch.forget(["a.json", ".a.json.tmp"])
+        #expect(watch.announced == ["b.json"])
+        try Files.removeTree(bench.folders.inbox)
+        #expect(try watch.news().hasEnded)
+    }
+
+    @Test(arguments: [
+        ("a.json", "a"), ("a", "a"), ("..json", "_"), (".json", "_"), ("a b/ü.json", "a_b___"), ("...a", "a"),
+    ])
+    func anIDIsMadeFromAName(name: String, id: String) { #expect(JobID(fileName: name).description == id) }
+
+    @Test func anIDHasAForm() {
+        for text in ["a", "A-1_b.c", String(repeating: "x", count: 128)] { #expect(JobID(text)?.description == text) }
+        for text in ["", ".a", "a/b", "a b", "ä", "a\n", String(repeating: "x", count: 129)] {
+            #expect(JobID(text) == nil)
+        }
+    }
+
+    @Test func hashesAreThoseOfTheStandard() {
+        #expect(SHA256.hexadecimal([]) == "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855")
+        #expect(
+            SHA256.hexadecimal(Array("abc".utf8)) == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad")
+        let long = Array("abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq".utf8)
+        let expected = "248d6a61d20638b8e5c026930c3e6039a33ce45964ff2167f6ecedd419db06c1"
+        #expect(SHA256.hexadecimal(long) == expected)
+        for cut in 0...long.count {
+            var hash = SHA256()
+            hash.add(Array(long[..<cut]))
+            hash.add(Array(long[cut...]))
+            #expect(hash.hexadecimal() == expected)
+        }
+        var million = SHA256()
+        for _ in 0..<1000 { million.add([UInt8](repeating: UInt8(ascii: "a"), count: 1000)) }
+        #expect(million.hexadecimal() == "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0")
+    }
+}
