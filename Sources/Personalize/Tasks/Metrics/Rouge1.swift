@@ -1,7 +1,7 @@
 /// The F-measure of shared words, each as often as both texts have it.
 struct Rouge1: Metric {
     static let name = "rouge-1"
-    static let labels = LabelNeed.none
+    static let labelNeed = LabelNeed.none
 
     init(labels: [String]) {}
 

@@ -1,7 +1,7 @@
 /// The F-measure of the longest common subsequence of words.
 struct RougeL: Metric {
     static let name = "rouge-L"
-    static let labels = LabelNeed.none
+    static let labelNeed = LabelNeed.none
 
     init(labels: [String]) {}
 
