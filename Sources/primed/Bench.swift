@@ -1,6 +1,7 @@
 import Checkpoints
 import Compute
 import Glibc
+import JSON
 import Llama
 import Manifest
 import Methods
@@ -22,6 +23,11 @@ enum Bench {
         options: [
             Site.option, Option(name: "threads", value: "N", help: "threads (default: the configuration's)"),
             Option(name: "rounds", value: "N", help: "repetitions; the fastest counts (default: 3)"),
+            Option(
+                name: "weights", value: "W,W,...",
+                help:
+                    "instead of measuring, print the utility and similarities of these weights on the history; may be given again",
+                mayRepeat: true),
             Option(name: "json", value: nil, help: "print one JSON object"),
         ],
         exits: [(Exit.ok, "measured"), (Exit.badData, "the manifest is mistaken")],
@@ -32,12 +38,37 @@ enum Bench {
         let path = arguments.operands[0]
         let absolute = path.hasPrefix("/") ? path : "\(currentFolder())/\(path)"
         let manifest = try JobManifest(try Files.read(absolute, limit: 1 << 28), file: path)
+        let names = Names(folder: Files.parent(of: absolute), configuration: site.configuration)
+        guard !arguments.has("weights") else {
+            show(try json(try scores(arguments.texts("weights"), manifest, names, site), pretty: true))
+            return Exit.ok
+        }
         let rounds = try arguments.integer("rounds", default: 3, in: 1...100)
-        let report = try measure(
-            manifest, Names(folder: Files.parent(of: absolute), configuration: site.configuration),
-            site.configuration.engineOptions, rounds: rounds)
+        let report = try measure(manifest, names, site.configuration.engineOptions, rounds: rounds)
         show(arguments.has("json") ? try json(report, pretty: true) : report.table)
         return Exit.ok
+    }
+
+    /// What given weights score on the first target's history.
+    private static func scores(
+        _ texts: [String], _ manifest: JobManifest, _ names: Names, _ site: Site
+    ) throws -> [CandidateScores] {
+        let points = try texts.map { text in
+            try text.split(separator: ",").map { number throws(Failure) in
+                guard let weight = Double(number), weight.isFinite else {
+                    throw Failure(Exit.usage, "bench: --weights is \"\(printable(text))\"; write numbers and commas")
+                }
+                return weight
+            }
+        }
+        let inputs = try JobInputs(manifest, names: names)
+        guard let target = inputs.targets.first else { throw Failure(Exit.badData, "the manifest has no target") }
+        let (user, given) = try target.input.get()
+        let model = Llama(inputs.folder, options: site.configuration.engineOptions)
+        let sharers = try inputs.select(user, given, model: model, base: manifest.base)
+        let method = PriME(
+            task: inputs.task, tokenizer: inputs.tokenizer, model: model, settings: Settings(manifest))
+        return try method.evaluate(user, sharers: sharers, points: points)
     }
 
     private static func measure(

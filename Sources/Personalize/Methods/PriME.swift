@@ -57,23 +57,12 @@ public struct PriME {
         var clock = PhaseClock()
         let seed = targetSeed(settings.seed, user: user.id)
         let history = try historyPrompts(user, seed: seed)
-        let predictor = Predictor(
-            task: task, tokenizer: tokenizer, model: model, merge: settings.merge,
-            maxNewTokens: settings.maxNewTokens, sampling: settings.sampling, seed: seed)
-        do {
-            try model.load(bank: sharers.map(\.adapter))
-        } catch {
-            throw MethodError(.engine, error.place, found: error.found, remedy: error.remedy)
-        }
+        let predictor = predictor(seed: seed)
+        try load(sharers)
         clock.lap(\.prepare)
 
-        guard progress(.references) else { throw interrupted(user) }
-        let lone = sharers.indices.map { Mixture.only($0, of: sharers.count) }
-        let references = try predictor.predictions(history.tokens, mixtures: [.base] + lone)
-        let objective = Objective(
-            task: task, gold: history.gold, sharerPredictions: Array(references.dropFirst()), alpha: settings.alpha,
-            split: HistorySplit(items: history.items, holdOut: settings.holdOut))
-        let scores = references.map(objective.scores)
+        guard progress(.references) else { throw interrupted(user: user.id) }
+        let (objective, scores) = try references(history, predictor, sharers: sharers.count)
         clock.lap(\.references)
 
         var search = CandidateSearch(
@@ -86,13 +75,54 @@ public struct PriME {
         let choice = search.choice
         clock.lap(\.search)
 
-        guard progress(.queries) else { throw interrupted(user) }
+        guard progress(.queries) else { throw interrupted(user: user.id) }
         let answers = try self.answers(user, predictor: predictor, mixture: choice.mixture)
         clock.lap(\.queries)
         return Personalization(
             choice: choice, base: scores[0], sharers: Array(scores.dropFirst()), candidates: search.entries,
             sharerCount: sharers.count, historyItems: Set(history.items).count,
             heldOutItems: objective.split.heldOut.count, answers: answers, seed: seed, seconds: clock.seconds)
+    }
+
+    /// Scores given mixtures on a target's history, without a search: `[points]` in order, in one batch.
+    ///
+    /// - Parameter points: weights `[k]` or `[layers * k]`, layer outermost.
+    public func evaluate(
+        _ user: User, sharers: [Sharer], points: [[Double]]
+    ) throws(MethodError) -> [CandidateScores] {
+        let seed = targetSeed(settings.seed, user: user.id)
+        let history = try historyPrompts(user, seed: seed)
+        let predictor = predictor(seed: seed)
+        try load(sharers)
+        let objective = try references(history, predictor, sharers: sharers.count).objective
+        let mixtures = points.map { Mixture(weights: $0.map(Float.init)) }
+        return try predictor.predictions(history.tokens, mixtures: mixtures).map(objective.scores)
+    }
+
+    private func predictor(seed: UInt64) -> Predictor {
+        Predictor(
+            task: task, tokenizer: tokenizer, model: model, merge: settings.merge,
+            maxNewTokens: settings.maxNewTokens, sampling: settings.sampling, seed: seed)
+    }
+
+    private func load(_ sharers: [Sharer]) throws(MethodError) {
+        do {
+            try model.load(bank: sharers.map(\.adapter))
+        } catch {
+            throw MethodError(.engine, error.place, found: error.found, remedy: error.remedy)
+        }
+    }
+
+    /// The base's and each sharer's predictions, made once, and what they make of the objective and themselves.
+    private func references(
+        _ history: HistoryPrompts, _ predictor: Predictor, sharers: Int
+    ) throws(MethodError) -> (objective: Objective, scores: [CandidateScores]) {
+        let lone = (0..<sharers).map { Mixture.only($0, of: sharers) }
+        let references = try predictor.predictions(history.tokens, mixtures: [.base] + lone)
+        let objective = Objective(
+            task: task, gold: history.gold, sharerPredictions: Array(references.dropFirst()), alpha: settings.alpha,
+            split: HistorySplit(items: history.items, holdOut: settings.holdOut))
+        return (objective, references.map(objective.scores))
     }
 
     private struct HistoryPrompts {
@@ -134,8 +164,6 @@ public struct PriME {
         return zip(prompts, outputs).map { Answer(id: $0.id, output: $1) }
     }
 }
-
-func interrupted(_ user: User) -> MethodError { interrupted(user: user.id) }
 
 func interrupted(user: String) -> MethodError {
     MethodError(
