@@ -33,6 +33,8 @@ public final class Spool {
         /// No job is taken while less of the disk's room is free, as a share.
         public var freeShare = 0.05
         public var settlingSeconds = 2.0
+        /// How long to wait for the lock: the workers of a daemon that was killed hold it until they are dead, too.
+        public var lockSeconds = 5.0
 
         public init() {}
     }
@@ -67,7 +69,7 @@ public final class Spool {
             throw SpoolError(error, remedy: "make the folder, or name another one in the configuration")
         }
         try Self.checkSeparate(folders)
-        lock = try Self.takeLock("\(folders.work)/daemon.lock")
+        lock = try Self.takeLock("\(folders.work)/daemon.lock", seconds: limits.lockSeconds)
         try Self.checkRenames(folders)
     }
 
@@ -153,16 +155,16 @@ public final class Spool {
         }
     }
 
-    private static func takeLock(_ path: String) throws(SpoolError) -> FileLock {
-        // The workers of a daemon that was killed hold the lock until they are dead, too.
-        for _ in 0..<50 {
+    private static func takeLock(_ path: String, seconds: Double) throws(SpoolError) -> FileLock {
+        let start = MonotonicClock.seconds()
+        repeat {
             do throws(PosixError) { return try FileLock(path) } catch {
                 guard error.errno == EWOULDBLOCK else {
                     throw SpoolError(error, remedy: "give the daemon's user the right to write there")
                 }
-                usleep(100_000)
+                usleep(50_000)
             }
-        }
+        } while MonotonicClock.seconds() - start < seconds
         throw SpoolError(
             .alreadyServed, path, found: "another primed serves this spool",
             remedy: "stop it first, or give this one folders of its own")
