@@ -30,8 +30,10 @@ public final class Spool {
         public var files = 100_000
         /// Crashes of its worker after which a job is given up.
         public var crashes = 3
-        /// No job is taken while less of the disk's room is free, as a share.
+        /// No job is taken while less than this share of the disk's inodes is free, or less than this share of its bytes
+        /// and less than `freeBytes`.
         public var freeShare = 0.05
+        public var freeBytes = 4 << 30
         public var settlingSeconds = 2.0
         /// How long to wait for the lock: the workers of a daemon that was killed hold it until they are dead, too.
         public var lockSeconds = 5.0
@@ -116,8 +118,12 @@ public final class Spool {
         return JobFolder(claimed: path)
     }
 
-    /// The share of the file system that is free; below `limits.freeShare` leave the inbox alone.
-    public func freeShare() throws(PosixError) -> Double { try Files.freeShare(at: folders.work) }
+    /// Whether the disk has room for another job; if not, leave the inbox alone.
+    public func hasRoom() throws(PosixError) -> Bool {
+        let room = try Files.room(at: folders.work)
+        return room.inodeShare >= limits.freeShare
+            && (room.byteShare >= limits.freeShare || room.bytes >= limits.freeBytes)
+    }
 
     // MARK: - Publishing
 

@@ -89,7 +89,7 @@ public final class Service {
         while true {
             let time = MonotonicClock.seconds()
             if !isStopping {
-                if time >= inbox.nextScan { try look(at: time) }
+                if time >= inbox.nextScan { look(at: time) }
                 startJobs(at: time)
             }
             report(at: time)
@@ -175,21 +175,25 @@ public final class Service {
     }
 
     /// Takes what is ready, as far as there is room.
-    private func look(at time: Double) throws(PosixError) {
+    private func look(at time: Double) {
         let isRescan = inbox.nextScan > 0
         // Without announcements the inbox has to be looked at often.
         inbox.nextScan = time + (watch == nil ? min(5, options.rescanSeconds) : options.rescanSeconds)
-        if isRescan {
-            inbox.refused = []
-            if watch == nil { beginWatch() }
-            retryPublishing()
-            _ = try recover()
+        do throws(PosixError) {
+            if isRescan {
+                inbox.refused = []
+                if watch == nil { beginWatch() }
+                retryPublishing()
+                _ = try recover()
+            }
+            let isFull = try !spool.hasRoom()
+            if isFull && !inbox.isDiskFull { log(.diskFull) }
+            inbox.isDiskFull = isFull
+            inbox.isAwaited = !isFull
+            if !isFull && queue.room > 0 { try takeJobs(at: time) }
+        } catch {
+            log(.trouble(error))
         }
-        guard queue.room > 0, hasDiskRoom() else {
-            inbox.isAwaited = true
-            return
-        }
-        do throws(PosixError) { try takeJobs(at: time) } catch { log(.trouble(error)) }
     }
 
     private func takeJobs(at time: Double) throws(PosixError) {
@@ -200,8 +204,12 @@ public final class Service {
             do throws(PosixError) {
                 if let job = try spool.take(name) { add(job, at: time) }
             } catch {
-                inbox.refused.insert(name)
-                log(.trouble(error))
+                if Files.exists("\(spool.folders.inbox)/\(name)") {
+                    inbox.refused.insert(name)
+                    log(.fileUnclaimable(name, error))
+                } else {
+                    log(.trouble(error))
+                }
             }
         }
         watch?.forget(watch?.announced.filter { !Files.exists("\(spool.folders.inbox)/\($0)") } ?? [])
@@ -216,14 +224,6 @@ public final class Service {
     /// Looks at the inbox soon if files wait in it that did not fit.
     func queueHasRoom() {
         if inbox.isAwaited { inbox.nextScan = 0 }
-    }
-
-    private func hasDiskRoom() -> Bool {
-        let share = (try? spool.freeShare()) ?? 1
-        let isFull = share < spool.limits.freeShare
-        if isFull && !inbox.isDiskFull { log(.diskFull(freeShare: share)) }
-        inbox.isDiskFull = isFull
-        return !isFull
     }
 
     // MARK: - Reports
