@@ -86,23 +86,20 @@ public final class Spool {
     /// Moves a name of the inbox into a new folder under `work`; nil when it was gone.
     func claim(_ name: String) throws(PosixError) -> JobFolder? {
         let source = "\(folders.inbox)/\(name)"
-        guard Files.exists(source) else { return nil }
+        guard let status = try? Files.status(source) else { return nil }
         let folder = try makeEntry(for: name)
+        let isFolder = status.kind == .directory
         do throws(PosixError) {
-            let isFolder = try Files.status(source).kind == .directory
             try folder.writeOrigin(JobFolder.Origin(name: name, isFolder: isFolder))
-            if isFolder {
-                try Files.rename(source, to: folder.job, replacing: false)
-            } else {
-                try Files.makeDirectories(folder.job)
-                try Files.rename(source, to: folder.manifest, replacing: false)
-                try Files.sync(directory: folder.job)
-            }
+            if !isFolder { try Files.makeDirectories(folder.job) }
+            try Files.rename(source, to: isFolder ? folder.job : folder.manifest, replacing: false)
         } catch {
+            // The rename was the last step, so nothing of the job is here.
             try? Files.removeTree(folder.path)
             if error.errno == ENOENT { return nil }
             throw error
         }
+        if !isFolder { try Files.sync(directory: folder.job) }
         try Files.sync(directory: folder.path)
         try Files.sync(directory: folders.inbox)
         return folder
@@ -131,7 +128,10 @@ public final class Spool {
     /// - Returns: the status in the result.
     @discardableResult
     public func publish(_ job: SpooledJob) throws(PosixError) -> String {
-        let status = ResultSummary.status(in: job.folder.result) ?? "failed"
+        // On a second try the result may lie in the outbox already.
+        let status =
+            ResultSummary.status(in: job.folder.result) ?? ResultSummary.status(in: "\(outbox.path)/\(job.id)")
+            ?? "failed"
         let name = try outbox.publish(
             job.folder, as: job.id, digest: job.digest, keepsJob: status == "failed" || status == "rejected")
         live[job.id] = nil
