@@ -12,8 +12,11 @@ import Testing
         }
         try Files.append([], to: "\(bench.folders.inbox)/zero.json", durable: false)
         for name in [".folder", "folder.part"] { try Files.makeDirectories("\(bench.folders.inbox)/\(name)") }
-        let scan = try Inbox(bench.folders.inbox).scan()
-        #expect(scan == Inbox.Scan(ready: ["a.json"], unsettled: [], strange: ["notes.txt", "zero.json"]))
+        let zero = "\(bench.folders.inbox)/zero.json"
+        #expect(try Inbox(bench.folders.inbox).scan() == Inbox.Scan(ready: ["a.json"], strange: ["notes.txt"]))
+        var longAgo = [timespec(tv_sec: 1_000_000, tv_nsec: 0), timespec(tv_sec: 1_000_000, tv_nsec: 0)]
+        #expect(utimensat(AT_FDCWD, zero, &longAgo, 0) == 0)
+        #expect(try Inbox(bench.folders.inbox).scan().strange == ["notes.txt", "zero.json"])
     }
 
     @Test func aFileBeingWrittenIsWaitedFor() throws {
@@ -68,11 +71,11 @@ import Testing
         try bench.drop("id a", as: "a.json")
         let writer = creat("\(bench.folders.inbox)/b.json", 0o600)
         #expect(try watch.news() == InboxWatch.News(callsForScan: true))
-        #expect(watch.announced == ["a.json", ".a.json.tmp"])
+        #expect(watch.announced == ["a.json"])
         close(writer)
         #expect(try watch.news().callsForScan)
         #expect(watch.announced.contains("b.json"))
-        watch.forget(["a.json", ".a.json.tmp"])
+        watch.forget(["a.json"])
         #expect(watch.announced == ["b.json"])
         try Files.removeTree(bench.folders.inbox)
         #expect(try watch.news().hasEnded)

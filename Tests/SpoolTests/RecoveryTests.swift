@@ -53,18 +53,24 @@ import Testing
 
     /// The calls that were let through before the stop, and whether it came.
     private final class Stop: Sendable {
-        let left: Atomic<Int>
-        init(after calls: Int) { left = Atomic(calls) }
+        private let left: Atomic<Int>
+        private let isFinal: Bool
+
+        init(after calls: Int, isFinal: Bool) {
+            left = Atomic(calls)
+            self.isFinal = isFinal
+        }
 
         func fault(_ call: String, _ path: String) -> PosixError? {
             let before = left.wrappingSubtract(1, ordering: .relaxed).oldValue
-            return before > 0 ? nil : PosixError(call: call, path: path, errno: EIO)
+            return before > 0 || !isFinal && before < 0 ? nil : PosixError(call: call, path: path, errno: EIO)
         }
 
         var hasCome: Bool { left.load(ordering: .relaxed) < 0 }
     }
 
-    @Test func aStopAtAnyCallLosesNothing() throws {
+    /// A final stop is a kill; one that is not is a disk that fails once, so that what follows in the same process counts.
+    @Test(arguments: [true, false]) func aStopAtAnyCallLosesNothing(isFinal: Bool) throws {
         let undisturbed = try Bench()
         try dropAll(undisturbed)
         try serve(undisturbed)
@@ -75,7 +81,7 @@ import Testing
         while true {
             let bench = try Bench()
             try dropAll(bench)
-            let stop = Stop(after: calls)
+            let stop = Stop(after: calls, isFinal: isFinal)
             let fault: @Sendable (String, String) -> PosixError? = { stop.fault($0, $1) }
             Files.$fault.withValue(fault) { try? serve(bench) }
             if !stop.hasCome { break }

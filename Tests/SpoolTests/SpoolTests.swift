@@ -174,6 +174,7 @@ import Testing
         let bench = try Bench()
         let spool = try bench.open()
         defer { withExtendedLifetime(spool) {} }
+        bench.limits.lockSeconds = 0
         #expect { try bench.open() } throws: { ($0 as? SpoolError)?.code == .alreadyServed }
     }
 

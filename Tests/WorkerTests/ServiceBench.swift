@@ -36,7 +36,6 @@ final class ServiceBench {
         try Files.makeDirectories(folders.inbox)
         options.queue.firstRetry = 0.01
         limits.settlingSeconds = 0
-        limits.freeShare = 0
     }
 
     func remove() { try? Files.removeTree(path) }

@@ -45,10 +45,8 @@ static void fail_child(int report) {
 static void become_program(const char *path, char *const argv[], char *const envp[],
                            const struct cposix_inherited *inherited, int count, int parent_death_signal, pid_t parent,
                            int report) {
-    if (parent_death_signal != 0) {
-        if (prctl(PR_SET_PDEATHSIG, parent_death_signal) != 0) fail_child(report);
-        if (getppid() != parent) _exit(127);
-    }
+    if (prctl(PR_SET_PDEATHSIG, parent_death_signal) != 0) fail_child(report);
+    if (getppid() != parent) _exit(127);
     setpgid(0, 0);
     for (int signal = 1; signal < NSIG; signal += 1) {
         struct sigaction action;

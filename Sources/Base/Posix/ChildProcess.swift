@@ -20,10 +20,9 @@ public final class ChildProcess: Sendable {
     /// - Parameters:
     ///   - environment: all of it; nil for this process's own.
     ///   - inheriting: the child's descriptor number to a descriptor of this process; 0, 1 and 2 are passed on unless named.
-    ///   - outlivesParent: whether the child goes on when the starting thread is gone.
     public init(
         _ path: String, arguments: [String] = [], environment: [String: String]? = nil,
-        inheriting: [Int32: Descriptor] = [:], outlivesParent: Bool = false
+        inheriting: [Int32: Descriptor] = [:]
     ) throws(PosixError) {
         let inherited = inheriting.map { cposix_inherited(source: $0.value.number, target: $0.key) }
         let words = ([path] + arguments).map { strdup($0) } + [nil]
@@ -32,11 +31,10 @@ public final class ChildProcess: Sendable {
             for word in words { free(word) }
             for variable in variables ?? [] { free(variable) }
         }
-        let deathSignal = outlivesParent ? 0 : SIGKILL
         id = try system("execve", path) {
             withExtendedLifetime(inheriting) {
-                variables.map { cposix_spawn(path, words, $0, inherited, Int32(inherited.count), deathSignal) }
-                    ?? cposix_spawn(path, words, environ, inherited, Int32(inherited.count), deathSignal)
+                variables.map { cposix_spawn(path, words, $0, inherited, Int32(inherited.count), SIGKILL) }
+                    ?? cposix_spawn(path, words, environ, inherited, Int32(inherited.count), SIGKILL)
             }
         }
         let process = id

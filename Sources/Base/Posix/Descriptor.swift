@@ -10,6 +10,13 @@ public final class Descriptor: Sendable {
 
     deinit { close(number) }
 
+    /// A pipe's end that the starting process left open as `number`; nil where there is none.
+    public static func inheritedPipe(_ number: Int32) -> Descriptor? {
+        var status = stat()
+        guard fstat(number, &status) == 0, status.st_mode & S_IFMT == S_IFIFO else { return nil }
+        return Descriptor(number)
+    }
+
     /// Opens /dev/null.
     public static func null() throws(PosixError) -> Descriptor {
         Descriptor(try system("open", "/dev/null") { open("/dev/null", O_RDWR | O_CLOEXEC) })

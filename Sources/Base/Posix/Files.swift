@@ -120,13 +120,22 @@ public enum Files {
         return answer < 0 ? nil : answer == 1
     }
 
-    /// The free share of the file system that holds `path`, of its bytes and of its inodes (1 where it counts none).
-    public static func freeShare(at path: String) throws(PosixError) -> Double {
+    /// What is free on a file system.
+    public struct Room: Sendable, Equatable {
+        public let bytes: Int
+        /// Of all bytes, and of all inodes; 1 where the file system counts none.
+        public let byteShare: Double
+        public let inodeShare: Double
+    }
+
+    /// The room on the file system that holds `path`.
+    public static func room(at path: String) throws(PosixError) -> Room {
         var status = statvfs()
         try system("statvfs", path) { statvfs(path, &status) }
-        let bytes = status.f_blocks == 0 ? 1 : Double(status.f_bavail) / Double(status.f_blocks)
-        let inodes = status.f_files == 0 ? 1 : Double(status.f_favail) / Double(status.f_files)
-        return min(bytes, inodes)
+        return Room(
+            bytes: Int(status.f_bavail) &* Int(status.f_frsize),
+            byteShare: status.f_blocks == 0 ? 1 : Double(status.f_bavail) / Double(status.f_blocks),
+            inodeShare: status.f_files == 0 ? 1 : Double(status.f_favail) / Double(status.f_files))
     }
 
     private static func checkRegular(_ descriptor: Descriptor, path: String) throws(PosixError) {

@@ -2,27 +2,17 @@
 
 extension Event {
     public static func jobStarted(_ job: String, targets: Int, attempt: Int) -> Event {
-        Event(
-            "job-started", .info,
-            ["job": .id(job), "targets": .count(targets), "attempt": .count(attempt)])
+        Event("job-started", .info, ["job": .id(job), "targets": .count(targets), "attempt": .count(attempt)])
     }
 
     public static func jobFinished(_ job: String, status: String, seconds: Double) -> Event {
-        Event(
-            "job-finished", .info,
-            [
-                "job": .id(job), "status": .id(status),
-                "seconds": .duration(seconds),
-            ])
+        Event("job-finished", .info, ["job": .id(job), "status": .id(status), "seconds": .duration(seconds)])
     }
 
     public static func targetStarted(user: String, history: Int, prompts: Int, queries: Int) -> Event {
         Event(
             "target-started", .info,
-            [
-                "user": .id(user), "history": .count(history), "prompts": .count(prompts),
-                "queries": .count(queries),
-            ])
+            ["user": .id(user), "history": .count(history), "prompts": .count(prompts), "queries": .count(queries)])
     }
 
     public static func sharersSelected(user: String, sharers: [String], similarities: [Double]) -> Event {
@@ -74,7 +64,6 @@ extension Event {
 
     /// A target failed by `code`; the words are in result.json.
     public static func targetFailed(user: String, code: String) -> Event {
-        Event(
-            "target-failed", .warning, ["user": .id(user), "code": .id(code)])
+        Event("target-failed", .warning, ["user": .id(user), "code": .id(code)])
     }
 }

@@ -20,22 +20,24 @@ extension Event {
     public static func trouble(_ error: PosixError) -> Event {
         Event(
             "trouble", .error,
-            [
-                "call": .id(error.call), "errno": .count(Int(error.errno)),
-                "path": .path(error.path),
-            ])
+            ["call": .id(error.call), "errno": .count(Int(error.errno)), "path": .path(error.path)])
     }
 
     /// Too little room on the disk to take jobs.
-    public static func diskFull(freeShare: Double) -> Event {
-        Event("disk-full", .warning, ["free": .score(freeShare)])
-    }
+    public static let diskFull = Event("disk-full", .warning)
 
     /// The kernel dropped announcements of new files; the inbox is scanned.
     public static let announcementsLost = Event("announcements-lost", .warning)
 
     /// A file in the inbox that is no job.
     public static func fileIgnored(_ name: String) -> Event { Event("file-ignored", .notice, ["file": .path(name)]) }
+
+    /// A job that may not be taken out of the inbox: most often a folder that the daemon's user may not write.
+    public static func fileUnclaimable(_ name: String, _ error: PosixError) -> Event {
+        Event(
+            "file-unclaimable", .error,
+            ["file": .path(name), "call": .id(error.call), "errno": .count(Int(error.errno))])
+    }
 
     /// Files whose names are no UTF-8 stay where they are.
     public static func namesIgnored(_ count: Int) -> Event {
@@ -56,20 +58,15 @@ extension Event {
     }
 
     public static func jobRejected(_ job: String, code: String, file: String) -> Event {
-        Event(
-            "job-rejected", .warning,
-            ["job": .id(job), "code": .id(code), "file": .path(file)])
+        Event("job-rejected", .warning, ["job": .id(job), "code": .id(code), "file": .path(file)])
     }
 
     public static func jobPublished(_ job: String, status: String) -> Event {
-        Event(
-            "job-published", .notice, ["job": .id(job), "status": .id(status)])
+        Event("job-published", .notice, ["job": .id(job), "status": .id(status)])
     }
 
     public static func attemptStarted(_ job: String, attempt: Int, process: Int) -> Event {
-        Event(
-            "attempt-started", .info,
-            ["job": .id(job), "attempt": .count(attempt), "process": .count(process)])
+        Event("attempt-started", .info, ["job": .id(job), "attempt": .count(attempt), "process": .count(process)])
     }
 
     /// The worker process of a job ended without a result.

@@ -34,8 +34,11 @@ public struct Inbox: Sendable {
         for name in listing.names where !Self.isTemporary(name) {
             // Whoever dropped it may take it back at any time.
             guard let status = try? Files.status("\(path)/\(name)") else { continue }
-            if status.kind != .directory && !name.hasSuffix(".json") || status.kind == .regular && status.size == 0 {
+            if status.kind != .directory && !name.hasSuffix(".json") {
                 scan.strange.append(name)
+            } else if status.kind == .regular && status.size == 0 {
+                // Its writer has only just opened it, or is gone.
+                if age(of: status) > 60 { scan.strange.append(name) }
             } else {
                 candidates.append(Candidate(name: name, status: status))
             }
@@ -86,10 +89,13 @@ public struct Inbox: Sendable {
     }
 
     private func isQuiet(_ status: Files.Status) -> Bool {
-        let age = Double(WallClock.nanoseconds() - status.modified) / 1e9
+        let age = age(of: status)
         // A time in the future says nothing, and must not keep a file here for ever.
         return age >= settlingSeconds || age < -settlingSeconds
     }
+
+    /// In seconds.
+    private func age(of status: Files.Status) -> Double { Double(WallClock.nanoseconds() - status.modified) / 1e9 }
 
     /// Whether nothing in the folder changes any more. One too deep to look through will be refused, so it may be taken.
     private func isFolderQuiet(_ path: String, _ status: Files.Status, depth: Int) -> Bool {

@@ -33,7 +33,8 @@ public final class InboxWatch {
             news.callsForScan = true
             switch event {
             case .change(_, let name, let changes):
-                if !changes.isDisjoint(with: [.closedAfterWriting, .movedIn]) { announced.insert(name) }
+                let isWhole = !changes.isDisjoint(with: [.closedAfterWriting, .movedIn])
+                if isWhole && !Inbox.isTemporary(name) { announced.insert(name) }
             case .overflow: news.hasLost = true
             case .ended: news.hasEnded = true
             }

@@ -16,6 +16,12 @@ public struct Outbox: Sendable {
         return String(decoding: bytes.prefix { $0 != UInt8(ascii: "\n") }, as: UTF8.self)
     }
 
+    /// The name of the result that answers a job: its id, or, where another job had that id first, its `rejected` name. Nil
+    /// while there is none.
+    public func name(for id: JobID, digest: String) -> String? {
+        [id.description, Self.rejectedName(id.description, digest: digest)].first { self.digest(of: $0) == digest }
+    }
+
     /// Where a foreground run of a manifest works, so that an interrupted one finds its journal again. Take its lock first.
     public func workFolder(for id: JobID, manifest: String) -> JobFolder {
         JobFolder(path: "\(path)/.\(id).run", manifest: manifest)

@@ -30,9 +30,13 @@ public final class Spool {
         public var files = 100_000
         /// Crashes of its worker after which a job is given up.
         public var crashes = 3
-        /// No job is taken while less of the disk's room is free, as a share.
+        /// No job is taken while less than this share of the disk's inodes is free, or less than this share of its bytes
+        /// and less than `freeBytes`.
         public var freeShare = 0.05
+        public var freeBytes = 4 << 30
         public var settlingSeconds = 2.0
+        /// How long to wait for the lock: the workers of a daemon that was killed hold it until they are dead, too.
+        public var lockSeconds = 5.0
 
         public init() {}
     }
@@ -67,7 +71,7 @@ public final class Spool {
             throw SpoolError(error, remedy: "make the folder, or name another one in the configuration")
         }
         try Self.checkSeparate(folders)
-        lock = try Self.takeLock("\(folders.work)/daemon.lock")
+        lock = try Self.takeLock("\(folders.work)/daemon.lock", seconds: limits.lockSeconds)
         try Self.checkRenames(folders)
     }
 
@@ -82,23 +86,20 @@ public final class Spool {
     /// Moves a name of the inbox into a new folder under `work`; nil when it was gone.
     func claim(_ name: String) throws(PosixError) -> JobFolder? {
         let source = "\(folders.inbox)/\(name)"
-        guard Files.exists(source) else { return nil }
+        guard let status = try? Files.status(source) else { return nil }
         let folder = try makeEntry(for: name)
+        let isFolder = status.kind == .directory
         do throws(PosixError) {
-            let isFolder = try Files.status(source).kind == .directory
             try folder.writeOrigin(JobFolder.Origin(name: name, isFolder: isFolder))
-            if isFolder {
-                try Files.rename(source, to: folder.job, replacing: false)
-            } else {
-                try Files.makeDirectories(folder.job)
-                try Files.rename(source, to: folder.manifest, replacing: false)
-                try Files.sync(directory: folder.job)
-            }
+            if !isFolder { try Files.makeDirectories(folder.job) }
+            try Files.rename(source, to: isFolder ? folder.job : folder.manifest, replacing: false)
         } catch {
+            // The rename was the last step, so nothing of the job is here.
             try? Files.removeTree(folder.path)
             if error.errno == ENOENT { return nil }
             throw error
         }
+        if !isFolder { try Files.sync(directory: folder.job) }
         try Files.sync(directory: folder.path)
         try Files.sync(directory: folders.inbox)
         return folder
@@ -114,8 +115,12 @@ public final class Spool {
         return JobFolder(claimed: path)
     }
 
-    /// The share of the file system that is free; below `limits.freeShare` leave the inbox alone.
-    public func freeShare() throws(PosixError) -> Double { try Files.freeShare(at: folders.work) }
+    /// Whether the disk has room for another job; if not, leave the inbox alone.
+    public func hasRoom() throws(PosixError) -> Bool {
+        let room = try Files.room(at: folders.work)
+        return room.inodeShare >= limits.freeShare
+            && (room.byteShare >= limits.freeShare || room.bytes >= limits.freeBytes)
+    }
 
     // MARK: - Publishing
 
@@ -123,7 +128,10 @@ public final class Spool {
     /// - Returns: the status in the result.
     @discardableResult
     public func publish(_ job: SpooledJob) throws(PosixError) -> String {
-        let status = ResultSummary.status(in: job.folder.result) ?? "failed"
+        // On a second try the result may lie in the outbox already.
+        let status =
+            ResultSummary.status(in: job.folder.result) ?? ResultSummary.status(in: "\(outbox.path)/\(job.id)")
+            ?? "failed"
         let name = try outbox.publish(
             job.folder, as: job.id, digest: job.digest, keepsJob: status == "failed" || status == "rejected")
         live[job.id] = nil
@@ -153,16 +161,16 @@ public final class Spool {
         }
     }
 
-    private static func takeLock(_ path: String) throws(SpoolError) -> FileLock {
-        // The workers of a daemon that was killed hold the lock until they are dead, too.
-        for _ in 0..<50 {
+    private static func takeLock(_ path: String, seconds: Double) throws(SpoolError) -> FileLock {
+        let start = MonotonicClock.seconds()
+        repeat {
             do throws(PosixError) { return try FileLock(path) } catch {
                 guard error.errno == EWOULDBLOCK else {
                     throw SpoolError(error, remedy: "give the daemon's user the right to write there")
                 }
-                usleep(100_000)
+                usleep(50_000)
             }
-        }
+        } while MonotonicClock.seconds() - start < seconds
         throw SpoolError(
             .alreadyServed, path, found: "another primed serves this spool",
             remedy: "stop it first, or give this one folders of its own")

@@ -45,13 +45,18 @@ public final class Service {
 
     /// What the last look at the inbox found.
     private struct InboxState {
+        /// When to look at the names, soon after each announcement.
         var nextScan = 0.0
+        /// When to look without any, and to try again what the disk refused.
+        var nextRescan = 0.0
         var isAwaited = true
         /// Names that could not be claimed, until the next rescan.
         var refused: Set<String> = []
         /// Names that were logged as no jobs.
         var reported: Set<String> = []
         var isDiskFull = false
+        /// Whether a job was claimed and then something failed: the next rescan takes it up.
+        var hasStranded = false
     }
 
     private struct Reporting {
@@ -84,12 +89,13 @@ public final class Service {
         // First the watch, then the scan: what comes between is announced.
         beginWatch()
         let recovered = try recover()
+        inbox.nextRescan = MonotonicClock.seconds() + rescanSeconds
         manager.notify(.ready)
         log(.serviceReady(slots: options.slots, recovered: recovered))
         while true {
             let time = MonotonicClock.seconds()
             if !isStopping {
-                if time >= inbox.nextScan { try look(at: time) }
+                if time >= min(inbox.nextScan, inbox.nextRescan) { look(at: time) }
                 startJobs(at: time)
             }
             report(at: time)
@@ -103,7 +109,8 @@ public final class Service {
 
     private var isDone: Bool {
         if !supervisor.runs.isEmpty { return false }
-        return isStopping || runsOnce && !inbox.isAwaited && queue.entries.isEmpty && unpublished.isEmpty
+        if isStopping { return true }
+        return runsOnce && !inbox.isAwaited && !inbox.hasStranded && queue.entries.isEmpty && unpublished.isEmpty
     }
 
     // MARK: - Waiting
@@ -111,7 +118,7 @@ public final class Service {
     private func wait(from time: Double) throws(PosixError) {
         var wakes = [time + 10, supervisor.nextStall, manager.watchdogInterval.map { time + $0 / 3 }].compactMap { $0 }
         if !isStopping {
-            wakes.append(inbox.nextScan)
+            wakes += [inbox.nextScan, inbox.nextRescan]
             if let retry = queue.nextRetry, supervisor.runs.count < options.slots { wakes.append(retry) }
         }
         if reporting.status != status(isStopping ? .stopping : .serving) { wakes.append(reporting.nextStatus) }
@@ -154,7 +161,7 @@ public final class Service {
         self.options = options
         queue.policy = options.queue
         supervisor.stallSeconds = options.stallSeconds
-        inbox.nextScan = 0
+        inbox.nextRescan = 0
     }
 
     // MARK: - The inbox
@@ -170,26 +177,36 @@ public final class Service {
         guard let watch else { return }
         let news = try watch.news()
         if news.hasLost { log(.announcementsLost) }
-        if news.hasEnded { self.watch = nil }
+        if news.hasEnded {
+            self.watch = nil
+            inbox.nextRescan = 0
+        }
         if news.callsForScan { inbox.nextScan = 0 }
     }
 
+    /// Without announcements the inbox has to be looked at often.
+    private var rescanSeconds: Double { watch == nil ? min(5, options.rescanSeconds) : options.rescanSeconds }
+
     /// Takes what is ready, as far as there is room.
-    private func look(at time: Double) throws(PosixError) {
-        let isRescan = inbox.nextScan > 0
-        // Without announcements the inbox has to be looked at often.
-        inbox.nextScan = time + (watch == nil ? min(5, options.rescanSeconds) : options.rescanSeconds)
-        if isRescan {
-            inbox.refused = []
-            if watch == nil { beginWatch() }
-            retryPublishing()
-            _ = try recover()
+    private func look(at time: Double) {
+        inbox.nextScan = .infinity
+        do throws(PosixError) {
+            if time >= inbox.nextRescan {
+                if watch == nil { beginWatch() }
+                inbox.nextRescan = time + rescanSeconds
+                inbox.refused = []
+                retryPublishing()
+                inbox.hasStranded = false
+                _ = try recover()
+            }
+            let isFull = try !spool.hasRoom()
+            if isFull && !inbox.isDiskFull { log(.diskFull) }
+            inbox.isDiskFull = isFull
+            inbox.isAwaited = !isFull
+            if !isFull && queue.room > 0 { try takeJobs(at: time) }
+        } catch {
+            log(.trouble(error))
         }
-        guard queue.room > 0, hasDiskRoom() else {
-            inbox.isAwaited = true
-            return
-        }
-        do throws(PosixError) { try takeJobs(at: time) } catch { log(.trouble(error)) }
     }
 
     private func takeJobs(at time: Double) throws(PosixError) {
@@ -200,8 +217,14 @@ public final class Service {
             do throws(PosixError) {
                 if let job = try spool.take(name) { add(job, at: time) }
             } catch {
-                inbox.refused.insert(name)
-                log(.trouble(error))
+                if Files.exists("\(spool.folders.inbox)/\(name)") {
+                    inbox.refused.insert(name)
+                    log(.fileUnclaimable(name, error))
+                } else {
+                    inbox.hasStranded = true
+                    inbox.nextRescan = min(inbox.nextRescan, time + 5)
+                    log(.trouble(error))
+                }
             }
         }
         watch?.forget(watch?.announced.filter { !Files.exists("\(spool.folders.inbox)/\($0)") } ?? [])
@@ -209,21 +232,13 @@ public final class Service {
             Files.exists("\(spool.folders.inbox)/\($0)")
         }
         inbox.isAwaited = scan.hasMore || !remaining.isEmpty || !scan.unsettled.isEmpty
+        if !scan.unsettled.isEmpty { inbox.nextScan = time + 0.5 }
         if scan.hasMore && queue.room > 0 { inbox.nextScan = time }
-        if !scan.unsettled.isEmpty { inbox.nextScan = min(inbox.nextScan, time + 0.5) }
     }
 
     /// Looks at the inbox soon if files wait in it that did not fit.
     func queueHasRoom() {
         if inbox.isAwaited { inbox.nextScan = 0 }
-    }
-
-    private func hasDiskRoom() -> Bool {
-        let share = (try? spool.freeShare()) ?? 1
-        let isFull = share < spool.limits.freeShare
-        if isFull && !inbox.isDiskFull { log(.diskFull(freeShare: share)) }
-        inbox.isDiskFull = isFull
-        return !isFull
     }
 
     // MARK: - Reports

@@ -48,12 +48,13 @@ public final class StopRequest {
 /// The whole of a worker process: does the job in a claimed folder and tells the daemon. The worker only seals the
 /// result; it is the daemon that publishes it.
 ///
-/// - Returns: the code to exit with.
+/// - Returns: the code to exit with; `EX_USAGE` where no daemon listens.
 public func serveAsWorker(
     folder path: String, run: (JobFolder, WorkerReporter, StopRequest) -> JobOutcome
 ) -> Int32 {
     Signals.ignoreBrokenPipes()
-    let reporter = WorkerReporter(to: Descriptor(WorkerProcess.messages))
+    guard let pipe = Descriptor.inheritedPipe(WorkerProcess.messages) else { return EX_USAGE }
+    let reporter = WorkerReporter(to: pipe)
     let stop: StopRequest
     do throws(PosixError) { stop = try StopRequest() } catch { return EX_OSERR }
     switch run(JobFolder(claimed: path), reporter, stop) {

@@ -20,7 +20,7 @@ struct cposix_inherited {
 };
 
 /// Starts `path` in a new process group, with default signal dispositions, an empty signal mask, and the descriptors 0 to 2
-/// and those of `inherited` only. The child receives `parent_death_signal` (0 for none) when the calling thread ends.
+/// and those of `inherited` only. The child receives `parent_death_signal` when the calling thread ends.
 /// Returns the process id, or -1 with errno, also when the program could not be executed.
 int cposix_spawn(const char *path, char *const argv[], char *const envp[], const struct cposix_inherited *inherited,
                    int inherited_count, int parent_death_signal);
