@@ -45,19 +45,38 @@ import Testing
         #expect(read.metadata == ["format": "pt"])
     }
 
-    @Test func findsNaNAnywhere() throws {
-        for (type, bits) in [("BF16", UInt16(0x7fc0)), ("BF16", 0xff80), ("F16", 0x7e00), ("F16", 0xfc00)] {
+    /// The largest numbers, and infinity and NaN of both signs, in the bits of each type.
+    @Test(arguments: [
+        ("BF16", [UInt16(0x7f7f), 0xff7f, 0x007f], [UInt16(0x7f80), 0xff80, 0x7fc0, 0xffff, 0x7f81]),
+        ("F16", [0x7bff, 0xfbff, 0x03ff], [0x7c00, 0xfc00, 0x7e00, 0xffff, 0x7c01]),
+    ]) func findsNaNAnywhere(type: String, finite: [UInt16], others: [UInt16]) throws {
+        for count in 1...9 {
+            for place in 0..<count {
+                var halves = (0..<count).map { finite[$0 % finite.count] }
+                func isFinite() throws -> Bool? {
+                    var file = TensorFile()
+                    file["t"] = .init(type: type, shape: [count], halves: halves)
+                    return try read(file.bytes())["t"]?.isFinite
+                }
+                #expect(try isFinite() == true)
+                for other in others {
+                    halves[place] = other
+                    #expect(try isFinite() == false, "\(other) at \(place) of \(count)")
+                }
+            }
+        }
+    }
+
+    @Test(arguments: [Float.nan, .infinity, -.infinity, .signalingNaN]) func findsNaNInWideNumbers(value: Float) throws {
+        for count in 1...3 {
+            var values = [Float](repeating: -.greatestFiniteMagnitude, count: count)
             var file = TensorFile()
-            var halves = [UInt16](repeating: 0x3c00, count: 9001)
-            file["t"] = .init(type: type, shape: [9001], halves: halves)
+            file["t"] = .init(shape: [count], values: values)
             #expect(try read(file.bytes())["t"]?.isFinite == true)
-            halves[9000] = bits
-            file["t"] = .init(type: type, shape: [9001], halves: halves)
+            values[count - 1] = value
+            file["t"] = .init(shape: [count], values: values)
             #expect(try read(file.bytes())["t"]?.isFinite == false)
         }
-        var file = TensorFile()
-        file["t"] = .init(shape: [2], values: [0, -.infinity])
-        #expect(try read(file.bytes())["t"]?.isFinite == false)
     }
 
     @Test func releasedPagesComeBack() throws {

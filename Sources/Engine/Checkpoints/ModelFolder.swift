@@ -11,8 +11,8 @@ public struct ModelFolder: Sendable {
 
     /// Opens `path`; checks names, shapes, types, and that every number is finite.
     ///
-    /// The last reads the weights once, at the disk's rate when they are cold and at about 10 GB/s when they are not,
-    /// and leaves them in the page cache but not in the process's memory.
+    /// The last reads the weights once, as fast as `cat` does, and leaves them in the page cache but not in the
+    /// process's memory (no more than the largest tensor at a time).
     public init(_ path: String) throws(CheckpointError) {
         self.path = path
         let found = try Self.names(in: path)
