@@ -35,7 +35,7 @@ let road: [Target] = [
 
     .target(name: "Llama", dependencies: ["Tokenizers", "Checkpoints", "Compute"], path: "Sources/Engine/Llama"),
     .target(name: "Tokenizers", path: "Sources/Engine/Tokenizers"),
-    .target(name: "Checkpoints", dependencies: ["COpenBLAS", "Posix"], path: "Sources/Engine/Checkpoints"),
+    .target(name: "Checkpoints", dependencies: ["COpenBLAS", "JSON", "Posix"], path: "Sources/Engine/Checkpoints"),
     .target(name: "Compute", dependencies: ["CKernels", "COpenBLAS"], path: "Sources/Engine/Compute"),
 
     .target(name: "Report", dependencies: ["Manifest", "Privacy"], path: "Sources/Deliver/Report"),

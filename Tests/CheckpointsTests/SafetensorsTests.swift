@@ -67,7 +67,8 @@ import Testing
         }
     }
 
-    @Test(arguments: [Float.nan, .infinity, -.infinity, .signalingNaN]) func findsNaNInWideNumbers(value: Float) throws {
+    @Test(arguments: [Float.nan, .infinity, -.infinity, .signalingNaN]) func findsNaNInWideNumbers(value: Float) throws
+    {
         for count in 1...3 {
             var values = [Float](repeating: -.greatestFiniteMagnitude, count: count)
             var file = TensorFile()

@@ -98,10 +98,11 @@ public struct JSONReader {
         try skipSpace()
         if take("}") { return .object(JSONObject(members: [])) }
         while true {
-            let start = place
+            let start = at
             let key = try self.key()
             guard seen.insert(key).inserted else {
-                throw JSONError(.duplicate, start, found: "the key \(printable(key)) twice", remedy: "keep one of them")
+                throw JSONError(
+                    .duplicate, place(of: start), found: "the key \(printable(key)) twice", remedy: "keep one of them")
             }
             try skipSpace()
             guard take(":") else { throw malformed("no colon after a key") }
@@ -129,7 +130,7 @@ public struct JSONReader {
     }
 
     private mutating func word() throws(JSONError) -> JSONValue {
-        let start = place
+        let start = at
         switch identifier() {
         case "null": return .null
         case "true": return .bool(true)
@@ -141,9 +142,8 @@ public struct JSONReader {
 
     private mutating func number() throws(JSONError) -> JSONValue {
         let start = at
-        let startPlace = place
         _ = take("-")
-        if peek == UInt8(ascii: "I") { throw notFinite(startPlace) }
+        if peek == UInt8(ascii: "I") { throw notFinite(start) }
         let integer = digits()
         guard integer == 1 || (integer > 1 && bytes[at - integer] != UInt8(ascii: "0")) else {
             throw malformed("a number without digits, or with a leading zero")
@@ -154,7 +154,7 @@ public struct JSONReader {
             guard digits() > 0 else { throw malformed("no digit in a number's exponent") }
         }
         let text = String(decoding: bytes[start..<at], as: UTF8.self)
-        guard text.utf8.count <= 400, let value = Double(text), value.isFinite else { throw notFinite(startPlace) }
+        guard text.utf8.count <= 400, let value = Double(text), value.isFinite else { throw notFinite(start) }
         return .number(text)
     }
 
@@ -262,9 +262,12 @@ public struct JSONReader {
         (byte | 0x20 >= UInt8(ascii: "a") && byte | 0x20 <= UInt8(ascii: "z")) || byte == UInt8(ascii: "_")
     }
 
-    private var place: String {
-        let line = bytes[..<at].count { $0 == 0x0A } + 1
-        let column = at - (bytes[..<at].lastIndex(of: 0x0A) ?? -1)
+    private var place: String { place(of: at) }
+
+    /// Counts the lines before it, so it is for errors only.
+    private func place(of offset: Int) -> String {
+        let line = bytes[..<offset].count { $0 == 0x0A } + 1
+        let column = offset - (bytes[..<offset].lastIndex(of: 0x0A) ?? -1)
         return "\(file): line \(line), column \(column)"
     }
 
@@ -272,8 +275,9 @@ public struct JSONReader {
         JSONError(.malformed, place, found: found, remedy: "correct the JSON there")
     }
 
-    private func notFinite(_ place: String) -> JSONError {
+    private func notFinite(_ start: Int) -> JSONError {
         JSONError(
-            .notFinite, place, found: "a number that is not finite", remedy: "write a finite number or leave it out")
+            .notFinite, place(of: start), found: "a number that is not finite",
+            remedy: "write a finite number or leave it out")
     }
 }

@@ -1,4 +1,5 @@
 import Glibc
+import JSON
 
 /// A Hugging Face model folder: configuration and mapped weights, all of it checked before this value exists.
 public struct ModelFolder: Sendable {
@@ -98,7 +99,7 @@ public struct ModelFolder: Sendable {
                     .malformed, place, found: "nothing", remedy: "give each tensor's file, or remove the index")
             }
             var named: Set<String> = []
-            for member in map.members { named.insert(try map.text(member.name) ?? "") }
+            for member in map.object.members { named.insert(try map.text(member.key) ?? "") }
             for name in named.sorted() {
                 guard !name.contains("/"), name != "..", !name.contains("\0") else {
                     throw CheckpointError(

@@ -1,3 +1,4 @@
+import JSON
 import Posix
 
 /// How a tensor's numbers are stored.
