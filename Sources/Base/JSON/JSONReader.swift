@@ -60,7 +60,7 @@ public struct JSONReader {
     private mutating func value(depth: Int) throws(JSONError) -> JSONValue {
         guard depth <= Self.deepest else {
             throw JSONError(
-                .tooLarge, place, found: "brackets nested deeper than \(Self.deepest)",
+                .tooLarge, place(at), found: "brackets nested deeper than \(Self.deepest)",
                 remedy: "write the file as the format says")
         }
         try skipSpace()
@@ -102,7 +102,7 @@ public struct JSONReader {
             let key = try self.key()
             guard seen.insert(key).inserted else {
                 throw JSONError(
-                    .duplicate, place(of: start), found: "the key \(printable(key)) twice", remedy: "keep one of them")
+                    .duplicate, place(start), found: "the key \(printable(key)) twice", remedy: "keep one of them")
             }
             try skipSpace()
             guard take(":") else { throw malformed("no colon after a key") }
@@ -136,7 +136,9 @@ public struct JSONReader {
         case "true": return .bool(true)
         case "false": return .bool(false)
         case "NaN", "Infinity": throw notFinite(start)
-        default: throw malformed("no value where one belongs")
+        default:
+            at = start
+            throw malformed("no value where one belongs")
         }
     }
 
@@ -171,18 +173,18 @@ public struct JSONReader {
         at += 1
         var text: [UInt8] = []
         while let byte = peek {
+            guard byte >= 0x20 else { throw malformed("a bare control character in a text") }
             at += 1
             if byte == quote { return String(decoding: text, as: UTF8.self) }
             if byte == UInt8(ascii: "\\") {
                 try escape(into: &text)
-            } else if byte < 0x20 {
-                throw malformed("a bare control character in a text")
             } else {
                 text.append(byte)
             }
             guard text.count <= Self.longestText else {
                 throw JSONError(
-                    .tooLarge, place, found: "a text of more than \(Self.longestText) bytes", remedy: "cut the text")
+                    .tooLarge, place(at), found: "a text of more than \(Self.longestText) bytes", remedy: "cut the text"
+                )
             }
         }
         throw malformed("the end of the file inside a text")
@@ -262,22 +264,19 @@ public struct JSONReader {
         (byte | 0x20 >= UInt8(ascii: "a") && byte | 0x20 <= UInt8(ascii: "z")) || byte == UInt8(ascii: "_")
     }
 
-    private var place: String { place(of: at) }
-
-    /// Counts the lines before it, so it is for errors only.
-    private func place(of offset: Int) -> String {
-        let line = bytes[..<offset].count { $0 == 0x0A } + 1
-        let column = offset - (bytes[..<offset].lastIndex(of: 0x0A) ?? -1)
+    private func place(_ at: Int) -> String {
+        let line = bytes[..<at].count { $0 == 0x0A } + 1
+        let column = at - (bytes[..<at].lastIndex(of: 0x0A) ?? -1)
         return "\(file): line \(line), column \(column)"
     }
 
     private func malformed(_ found: String) -> JSONError {
-        JSONError(.malformed, place, found: found, remedy: "correct the JSON there")
+        JSONError(.malformed, place(at), found: found, remedy: "correct the JSON there")
     }
 
-    private func notFinite(_ start: Int) -> JSONError {
+    private func notFinite(_ at: Int) -> JSONError {
         JSONError(
-            .notFinite, place(of: start), found: "a number that is not finite",
-            remedy: "write a finite number or leave it out")
+            .notFinite, place(at), found: "a number that is not finite", remedy: "write a finite number or leave it out"
+        )
     }
 }
