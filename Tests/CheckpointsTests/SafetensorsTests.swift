@@ -116,16 +116,16 @@ import Testing
         (#"{"t":7}"#, .malformed, "t: 7"),
         (#"{"__metadata__":{"a":1}}"#, .malformed, "__metadata__.a: 1"),
         (#"{"__metadata__":[]}"#, .malformed, "__metadata__"),
-        (#"[1,2]"#, .malformed, "no object"),
-        (#"{"t":{"dtype":"F32","shape":[3],"data_offsets":[0,12]}"#, .malformed, "an object that does not end"),
-        (#"{} {}"#, .malformed, "text after the end"),
+        (#"[1,2]"#, .malformed, "header: a list; give an object"),
+        (#"{"t":{"dtype":"F32","shape":[3],"data_offsets":[0,12]}"#, .malformed, "no comma or }"),
+        (#"{} {}"#, .malformed, "more after the end"),
         (
             #"{"t":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"t":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}}"#,
-            .malformed, "t a second time"
+            .malformed, "the key t twice"
         ),
         (
             #"{"t":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"\u0074":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}}"#,
-            .malformed, "t a second time"
+            .malformed, "the key t twice"
         ),
         (
             #"{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},"b":{"dtype":"F32","shape":[2],"data_offsets":[4,12]}}"#,
@@ -150,7 +150,7 @@ import Testing
         expect(.truncated, saying: "a length of 18446744073709551615") {
             _ = try read(TensorFile.file(header: Array("{}".utf8), length: .max, numbers: []))
         }
-        expect(.malformed, saying: "byte 0 no object") { _ = try read(TensorFile.file(header: [], numbers: [])) }
+        expect(.malformed, saying: "the end of the file where a value belongs") { _ = try read(TensorFile.file(header: [], numbers: [])) }
         var file = TensorFile()
         file["t"] = .numbers([16])
         let bytes = file.bytes()
@@ -160,11 +160,11 @@ import Testing
     }
 
     @Test func refusesWhatIsNoText() {
-        expect(.malformed, saying: "no UTF-8") {
+        expect(.malformed, saying: "bytes that are not UTF-8") {
             _ = try read(TensorFile.file(header: [0x7b, 0x22, 0xff, 0xfe, 0x22, 0x3a, 0x31, 0x7d], numbers: []))
         }
         let deep = String(repeating: "[", count: 1_000_000)
-        expect(.malformed, saying: "nesting deeper than 32") {
+        expect(.malformed, saying: "nested deeper than 32") {
             _ = try read(TensorFile.file(header: Array(#"{"t":\#(deep)"#.utf8), numbers: []))
         }
     }

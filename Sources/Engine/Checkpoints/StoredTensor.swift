@@ -85,7 +85,8 @@ public struct StoredTensor: Sendable {
             }
             var rest: UInt64 = 0
             for byte in bytes[(8 * whole)...].reversed() { rest = rest << 8 | UInt64(byte) }
-            return (reached | (rest & exponent) &+ lowest) & sign == 0
+            reached |= (rest & exponent) &+ lowest
+            return reached & sign == 0
         }
     }
 }
