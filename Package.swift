@@ -74,7 +74,7 @@ let checks: [Target] = [
     tests("Privacy"),
     tests("Llama", ["Tokenizers", "Checkpoints", "Compute"]),
     tests("Tokenizers"),
-    tests("Checkpoints", ["Posix"]),
+    tests("Checkpoints", ["JSON"]),
     tests("Compute", ["CKernels", "COpenBLAS"]),
     tests("Report", ["Privacy", "Manifest"]),
     tests("Telemetry", ["Posix"]),

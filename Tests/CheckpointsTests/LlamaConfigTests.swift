@@ -152,7 +152,9 @@ import Testing
 
     @Test func refusesWhatIsNoJSON() {
         folder.write("config.json", [])
-        expect(.malformed, saying: "config.json: line 1, column 1: the end of the file") { _ = try LlamaConfig(folder: folder.path) }
+        expect(.malformed, saying: "config.json: line 1, column 1: the end of the file") {
+            _ = try LlamaConfig(folder: folder.path)
+        }
         folder.write("config.json", [0x7b, 0x22, 0xc3, 0x28, 0x22, 0x3a, 0x31, 0x7d])
         expect(.malformed, saying: "bytes that are not UTF-8") { _ = try LlamaConfig(folder: folder.path) }
         folder.write("config.json", String(repeating: #"{"a":"#, count: 100_000))

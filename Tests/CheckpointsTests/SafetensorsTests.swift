@@ -150,7 +150,9 @@ import Testing
         expect(.truncated, saying: "a length of 18446744073709551615") {
             _ = try read(TensorFile.file(header: Array("{}".utf8), length: .max, numbers: []))
         }
-        expect(.malformed, saying: "the end of the file where a value belongs") { _ = try read(TensorFile.file(header: [], numbers: [])) }
+        expect(.malformed, saying: "the end of the file where a value belongs") {
+            _ = try read(TensorFile.file(header: [], numbers: []))
+        }
         var file = TensorFile()
         file["t"] = .numbers([16])
         let bytes = file.bytes()

@@ -75,6 +75,19 @@ struct JSONFields {
         }
     }
 
+    /// All members, which must be texts.
+    func texts() throws(CheckpointError) -> [(name: String, text: String)] {
+        var texts: [(name: String, text: String)] = []
+        for member in object.members {
+            guard case .string(let text) = member.value else {
+                throw CheckpointError(
+                    .malformed, field(member.key), found: member.value.summary, remedy: "give a text")
+            }
+            texts.append((member.key, text))
+        }
+        return texts
+    }
+
     /// The place of `name`, for messages.
     func field(_ name: String) -> String {
         place.hasSuffix(".json") ? "\(place): \(printable(name))" : "\(place).\(printable(name))"

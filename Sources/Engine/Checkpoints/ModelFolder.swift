@@ -94,13 +94,11 @@ public struct ModelFolder: Sendable {
         let index = "model.safetensors.index.json"
         if found.contains(index) {
             let place = "\(path)/\(index): weight_map"
-            guard let map = try readJSON("\(path)/\(index)", limit: 64 << 20).fields("weight_map") else {
+            guard let map = try readJSON("\(path)/\(index)").fields("weight_map") else {
                 throw CheckpointError(
                     .malformed, place, found: "nothing", remedy: "give each tensor's file, or remove the index")
             }
-            var named: Set<String> = []
-            for member in map.object.members { named.insert(try map.text(member.key) ?? "") }
-            for name in named.sorted() {
+            for name in Set(try map.texts().map(\.text)).sorted() {
                 guard !name.contains("/"), name != "..", !name.contains("\0") else {
                     throw CheckpointError(
                         .escape, place, found: "the file \(printable(name))",

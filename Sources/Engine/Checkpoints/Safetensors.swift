@@ -31,7 +31,7 @@ public struct Safetensors: Sendable {
             }
             let entry = JSONFields(place: place, object: object)
             if member.key == "__metadata__" {
-                for pair in object.members { metadata[pair.key] = try entry.text(pair.key) }
+                for pair in try entry.texts() { metadata[pair.name] = pair.text }
             } else {
                 tensors[member.key] = try Self.tensor(member.key, entry, file: file, start: start)
             }
