@@ -69,7 +69,7 @@ let checks: [Target] = [
     tests("Queue", ["Manifest"]),
     tests("Worker", ["Queue", "Spool", "Manifest", "Posix", "Telemetry"]),
     tests("Methods", ["Tasks", "Evolution", "Privacy", "Llama", "Tokenizers", "Checkpoints"]),
-    tests("Tasks"),
+    tests("Tasks", ["JSON"]),
     tests("Evolution"),
     tests("Privacy"),
     tests("Llama", ["Tokenizers", "Checkpoints", "Compute"]),
