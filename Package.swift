@@ -35,7 +35,7 @@ let road: [Target] = [
 
     .target(name: "Llama", dependencies: ["Tokenizers", "Checkpoints", "Compute"], path: "Sources/Engine/Llama"),
     .target(name: "Tokenizers", path: "Sources/Engine/Tokenizers"),
-    .target(name: "Checkpoints", dependencies: ["COpenBLAS", "Posix"], path: "Sources/Engine/Checkpoints"),
+    .target(name: "Checkpoints", dependencies: ["COpenBLAS", "JSON", "Posix"], path: "Sources/Engine/Checkpoints"),
     .target(name: "Compute", dependencies: ["CKernels", "COpenBLAS"], path: "Sources/Engine/Compute"),
 
     .target(name: "Report", dependencies: ["Manifest", "Privacy"], path: "Sources/Deliver/Report"),
@@ -69,12 +69,12 @@ let checks: [Target] = [
     tests("Queue", ["Manifest"]),
     tests("Worker", ["Queue", "Spool", "Manifest", "Posix", "Telemetry"]),
     tests("Methods", ["Tasks", "Evolution", "Privacy", "Llama", "Tokenizers", "Checkpoints"]),
-    tests("Tasks"),
+    tests("Tasks", ["JSON"]),
     tests("Evolution"),
     tests("Privacy"),
     tests("Llama", ["Tokenizers", "Checkpoints", "Compute"]),
     tests("Tokenizers"),
-    tests("Checkpoints", ["Posix"]),
+    tests("Checkpoints", ["JSON"]),
     tests("Compute", ["CKernels", "COpenBLAS"]),
     tests("Report", ["Privacy", "Manifest"]),
     tests("Telemetry", ["Posix"]),

@@ -45,19 +45,39 @@ import Testing
         #expect(read.metadata == ["format": "pt"])
     }
 
-    @Test func findsNaNAnywhere() throws {
-        for (type, bits) in [("BF16", UInt16(0x7fc0)), ("BF16", 0xff80), ("F16", 0x7e00), ("F16", 0xfc00)] {
+    /// The largest numbers, and infinity and NaN of both signs, in the bits of each type.
+    @Test(arguments: [
+        ("BF16", [UInt16(0x7f7f), 0xff7f, 0x007f], [UInt16(0x7f80), 0xff80, 0x7fc0, 0xffff, 0x7f81]),
+        ("F16", [0x7bff, 0xfbff, 0x03ff], [0x7c00, 0xfc00, 0x7e00, 0xffff, 0x7c01]),
+    ]) func findsNaNAnywhere(type: String, finite: [UInt16], others: [UInt16]) throws {
+        for count in 1...9 {
+            for place in 0..<count {
+                var halves = (0..<count).map { finite[$0 % finite.count] }
+                func isFinite() throws -> Bool? {
+                    var file = TensorFile()
+                    file["t"] = .init(type: type, shape: [count], halves: halves)
+                    return try read(file.bytes())["t"]?.isFinite
+                }
+                #expect(try isFinite() == true)
+                for other in others {
+                    halves[place] = other
+                    #expect(try isFinite() == false, "\(other) at \(place) of \(count)")
+                }
+            }
+        }
+    }
+
+    @Test(arguments: [Float.nan, .infinity, -.infinity, .signalingNaN]) func findsNaNInWideNumbers(value: Float) throws
+    {
+        for count in 1...3 {
+            var values = [Float](repeating: -.greatestFiniteMagnitude, count: count)
             var file = TensorFile()
-            var halves = [UInt16](repeating: 0x3c00, count: 9001)
-            file["t"] = .init(type: type, shape: [9001], halves: halves)
+            file["t"] = .init(shape: [count], values: values)
             #expect(try read(file.bytes())["t"]?.isFinite == true)
-            halves[9000] = bits
-            file["t"] = .init(type: type, shape: [9001], halves: halves)
+            values[count - 1] = value
+            file["t"] = .init(shape: [count], values: values)
             #expect(try read(file.bytes())["t"]?.isFinite == false)
         }
-        var file = TensorFile()
-        file["t"] = .init(shape: [2], values: [0, -.infinity])
-        #expect(try read(file.bytes())["t"]?.isFinite == false)
     }
 
     @Test func releasedPagesComeBack() throws {
@@ -96,16 +116,16 @@ import Testing
         (#"{"t":7}"#, .malformed, "t: 7"),
         (#"{"__metadata__":{"a":1}}"#, .malformed, "__metadata__.a: 1"),
         (#"{"__metadata__":[]}"#, .malformed, "__metadata__"),
-        (#"[1,2]"#, .malformed, "no object"),
-        (#"{"t":{"dtype":"F32","shape":[3],"data_offsets":[0,12]}"#, .malformed, "an object that does not end"),
-        (#"{} {}"#, .malformed, "text after the end"),
+        (#"[1,2]"#, .malformed, "header: a list; give an object"),
+        (#"{"t":{"dtype":"F32","shape":[3],"data_offsets":[0,12]}"#, .malformed, "no comma or }"),
+        (#"{} {}"#, .malformed, "more after the end"),
         (
             #"{"t":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"t":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}}"#,
-            .malformed, "t a second time"
+            .malformed, "the key t twice"
         ),
         (
             #"{"t":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"\u0074":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}}"#,
-            .malformed, "t a second time"
+            .malformed, "the key t twice"
         ),
         (
             #"{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},"b":{"dtype":"F32","shape":[2],"data_offsets":[4,12]}}"#,
@@ -130,7 +150,9 @@ import Testing
         expect(.truncated, saying: "a length of 18446744073709551615") {
             _ = try read(TensorFile.file(header: Array("{}".utf8), length: .max, numbers: []))
         }
-        expect(.malformed, saying: "byte 0 no object") { _ = try read(TensorFile.file(header: [], numbers: [])) }
+        expect(.malformed, saying: "the end of the file where a value belongs") {
+            _ = try read(TensorFile.file(header: [], numbers: []))
+        }
         var file = TensorFile()
         file["t"] = .numbers([16])
         let bytes = file.bytes()
@@ -140,11 +162,11 @@ import Testing
     }
 
     @Test func refusesWhatIsNoText() {
-        expect(.malformed, saying: "no UTF-8") {
+        expect(.malformed, saying: "bytes that are not UTF-8") {
             _ = try read(TensorFile.file(header: [0x7b, 0x22, 0xff, 0xfe, 0x22, 0x3a, 0x31, 0x7d], numbers: []))
         }
         let deep = String(repeating: "[", count: 1_000_000)
-        expect(.malformed, saying: "nesting deeper than 32") {
+        expect(.malformed, saying: "nested deeper than 32") {
             _ = try read(TensorFile.file(header: Array(#"{"t":\#(deep)"#.utf8), numbers: []))
         }
     }

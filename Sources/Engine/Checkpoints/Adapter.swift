@@ -1,4 +1,5 @@
 import Glibc
+import JSON
 
 /// Where in a model an adapter's pair sits.
 public struct AdapterSite: Hashable, Sendable, Comparable {

@@ -1,3 +1,5 @@
+import JSON
+
 /// adapter_config.json, as far as it changes what the tensors mean.
 struct AdapterConfig {
     private let rank: Int
@@ -32,10 +34,10 @@ struct AdapterConfig {
                 .unsupported, file.field("peft_type"), found: printable(type ?? "nothing"),
                 remedy: "primed merges LORA adapters")
         }
-        for member in file.members
-        where !Self.harmless.contains(member.name) && !Self.read.contains(member.name) && !member.value.isNothing {
+        for member in file.object.members
+        where !Self.harmless.contains(member.key) && !Self.read.contains(member.key) && !member.value.isNothing {
             throw CheckpointError(
-                .unsupported, file.field(member.name), found: member.value.summary,
+                .unsupported, file.field(member.key), found: member.value.summary,
                 remedy: "primed merges plain LoRA; train without it")
         }
         if let bias = file["bias"], bias != .string("none") {
@@ -81,22 +83,22 @@ struct AdapterConfig {
     ) throws(CheckpointError) -> [(key: String, value: Double)] {
         guard let entries = try file.fields(name) else { return [] }
         var pattern: [(key: String, value: Double)] = []
-        for entry in entries.members {
+        for entry in entries.object.members {
             guard let number = whole ? entry.value.asInteger.map(Double.init) : entry.value.asNumber,
                 bounds.contains(number)
             else {
                 throw CheckpointError(
-                    .malformed, entries.field(entry.name), found: entry.value.summary,
+                    .malformed, entries.field(entry.key), found: entry.value.summary,
                     remedy: "give \(whole ? "a rank" : "a number") of \(bounds.lowerBound) to \(bounds.upperBound)")
             }
             // PEFT takes the keys for regular expressions; in plain names a dot is the only sign that is one.
-            let key = entry.name.split(separator: "\\.", omittingEmptySubsequences: false).joined(separator: ".")
+            let key = entry.key.split(separator: "\\.", omittingEmptySubsequences: false).joined(separator: ".")
             let plain = key.hasPrefix("^") ? key.dropFirst() : key[...]
             guard !plain.isEmpty,
                 plain.allSatisfy({ $0.isASCII && ($0.isLetter || $0.isNumber || $0 == "_" || $0 == ".") })
             else {
                 throw CheckpointError(
-                    .unsupported, entries.field(entry.name), found: "a regular expression",
+                    .unsupported, entries.field(entry.key), found: "a regular expression",
                     remedy: "name modules plainly: q_proj or model.layers.0.self_attn.q_proj")
             }
             pattern.append((key, number))

@@ -22,36 +22,6 @@ extension MergedAdapter {
         ]
     }
 
-    /// A model card: what the adapter is, what it applies to, how to load it.
-    ///
-    /// - Parameter taskAdapter: SHA-256 of the task adapter that must be merged into the base first, if any.
-    public func card(baseName: String, taskAdapter: String? = nil) -> String {
-        let target =
-            taskAdapter.map { "`\(printable(baseName))` with the task adapter of SHA-256 `\($0)` merged into it" }
-            ?? "`\(printable(baseName))`"
-        return """
-            ---
-            base_model: \(quoted(baseName))
-            library_name: peft
-            tags:
-            - lora
-            ---
-
-            # A personalized adapter
-
-            A LoRA adapter of rank \(rank) in float32. `primed` merged it from other users' adapters ("\(merge.rawValue)")
-            with weights that were evolved for one user.
-
-            It applies to \(target).
-
-            ```python
-            from peft import PeftModel
-            model = PeftModel.from_pretrained(base, "path/of/this/folder")
-            ```
-
-            """
-    }
-
     /// The small, old subset of PEFT's configuration: older readers abort on unknown keys, newer ones fill in the rest.
     /// lora_alpha equals r, so that no reader can scale the adapter wrongly.
     private func configuration(baseName: String) -> String {

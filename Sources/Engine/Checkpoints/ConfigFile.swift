@@ -1,4 +1,5 @@
 import Glibc
+import JSON
 
 extension LlamaConfig {
     /// Reads config.json in `folder`, and generation_config.json's begin and end tokens where there are some.
@@ -92,18 +93,27 @@ extension JSONFields {
 
     /// Throws for settings that would make another model of the same weights, each with what primed runs.
     fileprivate func refuseUnsupported() throws(CheckpointError) {
-        try refuse("model_type", unless: [.string("llama")], "models of type llama")
-        try refuse("architectures", unless: [.list([.string("LlamaForCausalLM")])], "LlamaForCausalLM")
-        try refuse("hidden_act", unless: [.string("silu")], "silu")
-        try refuse("attention_bias", unless: [.bool(false)], "models without biases")
-        try refuse("mlp_bias", unless: [.bool(false)], "models without biases")
-        try refuse("quantization_config", unless: [.object([])], "f32, f16 and bf16 weights")
-        try refuse("sliding_window", unless: [], "full attention")
-        try refuse("partial_rotary_factor", unless: [.integer(1), .number(1)], "rotary embeddings of whole heads")
+        try refuse("model_type", unless: .string("llama"), "models of type llama")
+        try refuse("architectures", unless: .list([.string("LlamaForCausalLM")]), "LlamaForCausalLM")
+        try refuse("hidden_act", unless: .string("silu"), "silu")
+        try refuse("attention_bias", "models without biases")
+        try refuse("mlp_bias", "models without biases")
+        try refuse("quantization_config", "f32, f16 and bf16 weights")
+        try refuse("sliding_window", "full attention")
+        try refusePartialRotary()
     }
 
-    private func refuse(_ name: String, unless values: [JSONValue], _ words: String) throws(CheckpointError) {
-        guard let value = self[name], !values.contains(value) else { return }
+    private func refusePartialRotary() throws(CheckpointError) {
+        guard let factor = try number("partial_rotary_factor"), factor != 1 else { return }
+        throw CheckpointError(
+            .unsupported, field("partial_rotary_factor"), found: "\(factor)",
+            remedy: "primed runs rotary embeddings of whole heads")
+    }
+
+    private func refuse(
+        _ name: String, unless known: JSONValue? = nil, _ words: String
+    ) throws(CheckpointError) {
+        guard let value = self[name], !value.isNothing, value != known else { return }
         throw CheckpointError(.unsupported, field(name), found: value.summary, remedy: "primed runs \(words)")
     }
 
@@ -138,7 +148,7 @@ extension JSONFields {
 
     /// `self` as `rope_scaling` of transformers 4 or `rope_parameters` of transformers 5; nil for plain embeddings.
     private func scaling() throws(CheckpointError) -> LlamaConfig.RopeScaling? {
-        try refuse("partial_rotary_factor", unless: [.integer(1), .number(1)], "rotary embeddings of whole heads")
+        try refusePartialRotary()
         let old = try text("type")
         let new = try text("rope_type")
         guard old == nil || new == nil || old == new else {
@@ -147,10 +157,10 @@ extension JSONFields {
                 remedy: "give one of them")
         }
         // transformers 5 nests a set of numbers per layer type for models that are no Llama.
-        for member in members {
+        for member in object.members {
             guard case .object = member.value else { continue }
             throw CheckpointError(
-                .unsupported, field(member.name), found: "an object",
+                .unsupported, field(member.key), found: "an object",
                 remedy: "primed runs one set of rotary settings for all layers")
         }
         switch new ?? old ?? "default" {

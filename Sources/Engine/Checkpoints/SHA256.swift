@@ -4,7 +4,6 @@ public struct SHA256: Sendable {
         0x6a09_e667, 0xbb67_ae85, 0x3c6e_f372, 0xa54f_f53a, 0x510e_527f, 0x9b05_688c, 0x1f83_d9ab, 0x5be0_cd19,
     ]
     private var pending: [UInt8] = []
-    private var words = [UInt32](repeating: 0, count: 64)
     private var length: UInt64 = 0
 
     public init() {}
@@ -13,8 +12,8 @@ public struct SHA256: Sendable {
         length += UInt64(bytes.count)
         pending += bytes
         let whole = pending.count / 64 * 64
-        pending.withUnsafeBufferPointer { block in
-            for start in stride(from: 0, to: whole, by: 64) { mix(block[start..<start + 64]) }
+        pending.withUnsafeBytes { bytes in
+            for start in stride(from: 0, to: whole, by: 64) { mix(bytes, at: start) }
         }
         pending.removeFirst(whole)
     }
@@ -32,26 +31,31 @@ public struct SHA256: Sendable {
         }.joined()
     }
 
-    private mutating func mix(_ block: Slice<UnsafeBufferPointer<UInt8>>) {
+    private mutating func mix(_ bytes: UnsafeRawBufferPointer, at start: Int) {
         func rotate(_ word: UInt32, _ count: UInt32) -> UInt32 { word >> count | word << (32 - count) }
-        for (index, byte) in block.enumerated() { words[index / 4] = words[index / 4] << 8 | UInt32(byte) }
-        for index in 16..<64 {
-            let (early, late) = (words[index - 15], words[index - 2])
-            let low = rotate(early, 7) ^ rotate(early, 18) ^ early >> 3
-            let high = rotate(late, 17) ^ rotate(late, 19) ^ late >> 10
-            words[index] = words[index - 16] &+ low &+ words[index - 7] &+ high
+        withUnsafeTemporaryAllocation(of: UInt32.self, capacity: 64) { words in
+            for index in 0..<16 {
+                words[index] = UInt32(
+                    bigEndian: bytes.loadUnaligned(fromByteOffset: start + 4 * index, as: UInt32.self))
+            }
+            for index in 16..<64 {
+                let (early, late) = (words[index - 15], words[index - 2])
+                let low = rotate(early, 7) ^ rotate(early, 18) ^ early >> 3
+                let high = rotate(late, 17) ^ rotate(late, 19) ^ late >> 10
+                words[index] = words[index - 16] &+ low &+ words[index - 7] &+ high
+            }
+            var (a, b, c, d) = (state[0], state[1], state[2], state[3])
+            var (e, f, g, h) = (state[4], state[5], state[6], state[7])
+            for (word, constant) in zip(words, Self.constants) {
+                let high = rotate(e, 6) ^ rotate(e, 11) ^ rotate(e, 25)
+                let choice = e & f ^ ~e & g
+                let first = h &+ high &+ choice &+ constant &+ word
+                let low = rotate(a, 2) ^ rotate(a, 13) ^ rotate(a, 22)
+                let majority = a & b ^ a & c ^ b & c
+                (h, g, f, e, d, c, b, a) = (g, f, e, d &+ first, c, b, a, first &+ low &+ majority)
+            }
+            for (index, word) in [a, b, c, d, e, f, g, h].enumerated() { state[index] &+= word }
         }
-        var (a, b, c, d) = (state[0], state[1], state[2], state[3])
-        var (e, f, g, h) = (state[4], state[5], state[6], state[7])
-        for index in 0..<64 {
-            let high = rotate(e, 6) ^ rotate(e, 11) ^ rotate(e, 25)
-            let choice = e & f ^ ~e & g
-            let first = h &+ high &+ choice &+ Self.constants[index] &+ words[index]
-            let low = rotate(a, 2) ^ rotate(a, 13) ^ rotate(a, 22)
-            let majority = a & b ^ a & c ^ b & c
-            (h, g, f, e, d, c, b, a) = (g, f, e, d &+ first, c, b, a, first &+ low &+ majority)
-        }
-        for (index, word) in [a, b, c, d, e, f, g, h].enumerated() { state[index] &+= word }
     }
 
     private static let constants: [UInt32] = [

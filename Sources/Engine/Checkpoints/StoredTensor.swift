@@ -1,3 +1,4 @@
+import JSON
 import Posix
 
 /// How a tensor's numbers are stored.
@@ -67,40 +68,26 @@ public struct StoredTensor: Sendable {
     public func releasePages() { file.release(range) }
 
     /// Whether every number is finite: an all-ones exponent is NaN or infinity in each of the types.
-    var isFinite: Bool { withBytes { Self.isFinite($0, type) } }
-
-    private static func isFinite(_ source: UnsafeRawBufferPointer, _ type: ScalarType) -> Bool {
-        switch type {
-        case .f32:
-            let mask: UInt32 = 0x7f80_0000
-            return source.allWords(UInt32.self) { $0 & mask != mask }
-        case .bf16:
-            let mask: UInt16 = 0x7f80
-            return source.allWords(UInt16.self) { $0 & mask != mask }
-        case .f16:
-            let mask: UInt16 = 0x7c00
-            return source.allWords(UInt16.self) { $0 & mask != mask }
-        }
-    }
-}
-
-extension UnsafeRawBufferPointer {
-    /// Whether `predicate` holds for every word, at any alignment; without branches inside, so that it vectorises.
-    @inline(__always)
-    fileprivate func allWords<Word: FixedWidthInteger>(_: Word.Type, _ predicate: (Word) -> Bool) -> Bool {
-        let words = count / MemoryLayout<Word>.size
-        let block = 4096
-        var start = 0
-        while start < words {
-            var good = true
-            for index in start..<Swift.min(start + block, words) {
-                let word = loadUnaligned(fromByteOffset: index * MemoryLayout<Word>.size, as: Word.self)
-                good = predicate(word) && good
+    ///
+    /// Eight bytes at a time: the exponent alone, plus its lowest bit, reaches the sign's place only if it is all ones.
+    var isFinite: Bool {
+        let (exponent, lowest, sign): (UInt64, UInt64, UInt64) =
+            switch type {
+            case .f32: (0x7f80_0000_7f80_0000, 0x0080_0000_0080_0000, 0x8000_0000_8000_0000)
+            case .bf16: (0x7f80_7f80_7f80_7f80, 0x0080_0080_0080_0080, 0x8000_8000_8000_8000)
+            case .f16: (0x7c00_7c00_7c00_7c00, 0x0400_0400_0400_0400, 0x8000_8000_8000_8000)
             }
-            if !good { return false }
-            start += block
+        return withBytes { bytes in
+            let whole = bytes.count / 8
+            var reached: UInt64 = 0
+            for index in 0..<whole {
+                reached |= (bytes.loadUnaligned(fromByteOffset: 8 * index, as: UInt64.self) & exponent) &+ lowest
+            }
+            var rest: UInt64 = 0
+            for byte in bytes[(8 * whole)...].reversed() { rest = rest << 8 | UInt64(byte) }
+            reached |= (rest & exponent) &+ lowest
+            return reached & sign == 0
         }
-        return true
     }
 }
 

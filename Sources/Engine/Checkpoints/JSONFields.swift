@@ -1,19 +1,13 @@
-/// A JSON value; objects keep their members in the file's order, which PEFT's patterns depend on.
-enum JSONValue: Equatable, Sendable {
-    case null
-    case bool(Bool)
-    case integer(Int)
-    case number(Double)
-    case string(String)
-    case list([JSONValue])
-    case object([JSONMember])
+import JSON
+import Posix
 
+extension JSONValue {
     /// null, false, "", [] and {}: what a writer puts where it means nothing.
     var isNothing: Bool {
         switch self {
         case .null, .bool(false), .string(""): true
         case .list(let list): list.isEmpty
-        case .object(let members): members.isEmpty
+        case .object(let object): object.members.isEmpty
         default: false
         }
     }
@@ -23,50 +17,32 @@ enum JSONValue: Equatable, Sendable {
         switch self {
         case .null: "null"
         case .bool(let flag): "\(flag)"
-        case .integer(let number): "\(number)"
-        case .number(let number): "\(number)"
+        case .number(let number): printable(number)
         case .string(let text): "\"\(printable(text))\""
         case .list(let list): list.count == 1 ? "a list of \(list[0].summary)" : "a list of \(list.count)"
         case .object: "an object"
         }
     }
 
-    /// The value as a number, integers included.
     var asNumber: Double? {
-        switch self {
-        case .integer(let number): Double(number)
-        case .number(let number): number
-        default: nil
-        }
+        if case .number(let text) = self { Double(text) } else { nil }
     }
 
     /// The value as an integer; 500000.0 is one too.
     var asInteger: Int? {
-        switch self {
-        case .integer(let number): number
-        case .number(let number): Int(exactly: number)
-        default: nil
-        }
+        guard case .number(let text) = self else { return nil }
+        return Int(text) ?? Double(text).flatMap(Int.init(exactly:))
     }
-}
-
-/// One name and its value in an object.
-struct JSONMember: Equatable, Sendable {
-    let name: String
-    let value: JSONValue
 }
 
 /// An object of a configuration file, and where it is, so that every reading can say what is wrong.
 struct JSONFields {
     /// File, and the field that holds this object.
     let place: String
-    let members: [JSONMember]
+    let object: JSONObject
 
     /// The value of `name`, nil where it is absent or null.
-    subscript(name: String) -> JSONValue? {
-        guard let value = members.first(where: { $0.name == name })?.value, value != .null else { return nil }
-        return value
-    }
+    subscript(name: String) -> JSONValue? { object[name] }
 
     func integer(_ name: String) throws(CheckpointError) -> Int? {
         try read(name, "an integer", \.asInteger)
@@ -86,7 +62,7 @@ struct JSONFields {
 
     func fields(_ name: String) throws(CheckpointError) -> JSONFields? {
         try read(name, "an object") {
-            if case .object(let members) = $0 { JSONFields(place: field(name), members: members) } else { nil }
+            if case .object(let object) = $0 { JSONFields(place: field(name), object: object) } else { nil }
         }
     }
 
@@ -97,6 +73,19 @@ struct JSONFields {
             let integers = list.compactMap(\.asInteger)
             return integers.count == list.count ? integers : nil
         }
+    }
+
+    /// All members, which must be texts.
+    func texts() throws(CheckpointError) -> [(name: String, text: String)] {
+        var texts: [(name: String, text: String)] = []
+        for member in object.members {
+            guard case .string(let text) = member.value else {
+                throw CheckpointError(
+                    .malformed, field(member.key), found: member.value.summary, remedy: "give a text")
+            }
+            texts.append((member.key, text))
+        }
+        return texts
     }
 
     /// The place of `name`, for messages.
@@ -115,28 +104,38 @@ struct JSONFields {
     }
 }
 
-/// `text` as a JSON string.
-func quoted(_ text: String) -> String {
-    var result = "\""
-    for scalar in text.unicodeScalars {
-        switch scalar {
-        case "\"": result += "\\\""
-        case "\\": result += "\\\\"
-        case "\u{0}"..<"\u{20}":
-            let digits = String(scalar.value, radix: 16)
-            result += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
-        default: result.unicodeScalars.append(scalar)
-        }
+/// Maps a file of a model or adapter folder; a symbolic link is refused.
+func map(_ path: String) throws(CheckpointError) -> MappedFile {
+    do {
+        return try MappedFile(path, followLinks: false)
+    } catch {
+        throw CheckpointError(opening: path, error)
     }
-    return result + "\""
 }
 
-/// A name from outside, safe to show in a terminal: control characters escaped, at most 120 characters.
-func printable(_ name: String) -> String {
-    var text = ""
-    for scalar in name.unicodeScalars.prefix(120) {
-        let isControl = scalar.properties.generalCategory == .control || scalar.properties.generalCategory == .format
-        text += isControl ? "\\u{\(String(scalar.value, radix: 16))}" : String(scalar)
+/// Reads a small JSON file whose root is an object.
+///
+/// - Parameter limit: larger files are refused before they are read.
+func readJSON(_ path: String, limit: Int = 16 << 20) throws(CheckpointError) -> JSONFields {
+    let file = try map(path)
+    guard file.bytes.count <= limit else {
+        throw CheckpointError(
+            .malformed, path, found: "\(file.bytes.count) bytes", remedy: "such a file has at most \(limit)")
     }
-    return name.unicodeScalars.count > 120 ? text + "..." : text
+    return try file.withBytes { (bytes) throws(CheckpointError) in try readJSON(bytes, place: path) }
+}
+
+/// Reads `bytes`, which must be one JSON object.
+func readJSON(_ bytes: UnsafeRawBufferPointer, place: String) throws(CheckpointError) -> JSONFields {
+    let value: JSONValue
+    do {
+        var reader = try JSONReader(Array(bytes), file: place)
+        value = try reader.document()
+    } catch {
+        throw CheckpointError(.malformed, error.place, found: error.found, remedy: error.remedy)
+    }
+    guard case .object(let object) = value else {
+        throw CheckpointError(.malformed, place, found: value.kind, remedy: "give an object")
+    }
+    return JSONFields(place: place, object: object)
 }
