@@ -10,11 +10,11 @@ let road: [Target] = [
         name: "primed",
         dependencies: [
             "Manifest", "Spool", "Queue", "Worker", "Tasks", "Evolution", "Methods", "Privacy", "Llama", "Tokenizers",
-            "Checkpoints", "Compute", "Report", "Posix", "Telemetry",
+            "Checkpoints", "Compute", "Report", "JSON", "Posix", "Telemetry",
         ],
         path: "Sources/primed"),
 
-    .target(name: "Manifest", path: "Sources/Intake/Manifest"),
+    .target(name: "Manifest", dependencies: ["JSON"], path: "Sources/Intake/Manifest"),
     .target(name: "Spool", dependencies: ["Manifest", "Posix", "Telemetry"], path: "Sources/Intake/Spool"),
 
     .target(name: "Queue", dependencies: ["Manifest"], path: "Sources/Schedule/Queue"),
@@ -22,26 +22,27 @@ let road: [Target] = [
         name: "Worker",
         dependencies: [
             "Queue", "Spool", "Manifest", "Tasks", "Evolution", "Methods", "Privacy", "Report", "Llama", "Tokenizers",
-            "Checkpoints", "Compute", "Posix", "Telemetry",
+            "Checkpoints", "Compute", "JSON", "Posix", "Telemetry",
         ],
         path: "Sources/Schedule/Worker"),
 
     .target(
         name: "Methods", dependencies: ["Tasks", "Evolution", "Privacy", "Llama", "Tokenizers", "Checkpoints"],
         path: "Sources/Personalize/Methods"),
-    .target(name: "Tasks", path: "Sources/Personalize/Tasks"),
+    .target(name: "Tasks", dependencies: ["JSON"], path: "Sources/Personalize/Tasks"),
     .target(name: "Evolution", dependencies: ["COpenBLAS"], path: "Sources/Personalize/Evolution"),
     .target(name: "Privacy", path: "Sources/Personalize/Privacy"),
 
     .target(name: "Llama", dependencies: ["Tokenizers", "Checkpoints", "Compute"], path: "Sources/Engine/Llama"),
     .target(name: "Tokenizers", path: "Sources/Engine/Tokenizers"),
-    .target(name: "Checkpoints", dependencies: ["Posix"], path: "Sources/Engine/Checkpoints"),
+    .target(name: "Checkpoints", dependencies: ["COpenBLAS", "Posix"], path: "Sources/Engine/Checkpoints"),
     .target(name: "Compute", dependencies: ["CKernels", "COpenBLAS"], path: "Sources/Engine/Compute"),
 
     .target(name: "Report", dependencies: ["Manifest", "Privacy"], path: "Sources/Deliver/Report"),
 
     .target(name: "Telemetry", dependencies: ["Posix"], path: "Sources/Base/Telemetry"),
     .target(name: "Posix", dependencies: ["CPosix"], path: "Sources/Base/Posix"),
+    .target(name: "JSON", path: "Sources/Base/JSON"),
 ]
 
 // MARK: - C under it
@@ -66,7 +67,7 @@ let checks: [Target] = [
     tests("Manifest"),
     tests("Spool", ["Manifest", "Posix", "Telemetry"]),
     tests("Queue", ["Manifest"]),
-    tests("Worker", ["Queue", "Spool", "Manifest", "Posix"]),
+    tests("Worker", ["Queue", "Spool", "Manifest", "Posix", "Telemetry"]),
     tests("Methods", ["Tasks", "Evolution", "Privacy", "Llama", "Tokenizers", "Checkpoints"]),
     tests("Tasks"),
     tests("Evolution"),
@@ -78,6 +79,7 @@ let checks: [Target] = [
     tests("Report", ["Privacy", "Manifest"]),
     tests("Telemetry", ["Posix"]),
     tests("Posix"),
+    tests("JSON"),
     tests("primed", ["Posix"]),
 ]
 

@@ -34,6 +34,9 @@ extension Event {
     /// The kernel dropped announcements of new files; the inbox is scanned.
     public static let announcementsLost = Event("announcements-lost", .warning)
 
+    /// A file in the inbox that is no job.
+    public static func fileIgnored(_ name: String) -> Event { Event("file-ignored", .notice, ["file": .path(name)]) }
+
     /// Files whose names are no UTF-8 stay where they are.
     public static func namesIgnored(_ count: Int) -> Event {
         Event("names-ignored", .warning, ["count": .count(count)])

@@ -1,4 +1,4 @@
-import Posix
+import Glibc
 
 /// Where in a model an adapter's pair sits.
 public struct AdapterSite: Hashable, Sendable, Comparable {
@@ -44,13 +44,19 @@ public struct Adapter: Sendable {
     public init(_ folder: String, for config: LlamaConfig) throws(CheckpointError) {
         path = folder
         let settings = try AdapterConfig(folder: folder)
-        let file = try Safetensors("\(folder)/adapter_model.safetensors")
+        let weights = "\(folder)/adapter_model.safetensors"
+        guard access(weights, F_OK) == 0 || access("\(folder)/adapter_model.bin", F_OK) != 0 else {
+            throw CheckpointError(
+                .unsupported, "\(folder)/adapter_model.bin", found: "pickled weights",
+                remedy: "save the adapter as safetensors; a pickle is never executed")
+        }
+        let file = try Safetensors(weights)
         var halves: [AdapterSite: (a: StoredTensor?, b: StoredTensor?)] = [:]
         for name in file.names {
             let tensor = file[name]!
             guard let (site, isA) = Self.site(of: name) else {
                 throw CheckpointError(
-                    .unknownTensor, "\(file.path): \(printable(name))", found: Self.reason(name),
+                    .unknownTensor, tensor.place, found: Self.reason(name),
                     remedy: "primed merges lora_A and lora_B of Llama's linear modules only")
             }
             guard site.layer < config.layers else {
@@ -58,36 +64,37 @@ public struct Adapter: Sendable {
                     .wrongShape, tensor.place, found: "layer \(site.layer)",
                     remedy: "the base has \(config.layers) layers; give adapters of this base")
             }
-            guard tensor.shape.count == 2, tensor.isFinite else {
-                throw CheckpointError(
-                    tensor.shape.count == 2 ? .notFinite : .wrongShape, tensor.place,
-                    found: tensor.shape.count == 2 ? "NaN or infinity" : "shape \(tensor.shape)",
-                    remedy: "a LoRA matrix is [r, in] or [out, r] with finite numbers")
-            }
             if isA {
                 halves[site, default: (nil, nil)].a = tensor
             } else {
                 halves[site, default: (nil, nil)].b = tensor
             }
         }
-        var pairs: [AdapterSite: LowRankPair] = [:]
-        for (site, half) in halves {
-            pairs[site] = try Self.pair(site, half.a, half.b, settings, config, file.path)
-        }
-        guard !pairs.isEmpty else {
+        guard !halves.isEmpty else {
             throw CheckpointError(.missingTensor, file.path, found: "no LoRA matrix", remedy: "give a trained adapter")
+        }
+        var pairs: [AdapterSite: LowRankPair] = [:]
+        for site in halves.keys.sorted() {
+            pairs[site] = try Self.pair(site, halves[site]!, settings, config, file.path)
         }
         self.pairs = pairs
     }
 
+    /// SHA-256 of the adapter's weights file, as it was when it was read, in hexadecimal digits.
+    public func digest() -> String {
+        var hash = SHA256()
+        pairs.values.first!.a.file.withBytes { hash.add($0) }
+        return hash.hexDigest()
+    }
+
     private static func pair(
-        _ site: AdapterSite, _ a: StoredTensor?, _ b: StoredTensor?, _ settings: AdapterConfig, _ config: LlamaConfig,
-        _ path: String
+        _ site: AdapterSite, _ half: (a: StoredTensor?, b: StoredTensor?), _ settings: AdapterConfig,
+        _ config: LlamaConfig, _ path: String
     ) throws(CheckpointError) -> LowRankPair {
         let place = "\(path): \(site.peftName)"
-        guard let a, let b else {
+        guard let a = half.a, let b = half.b else {
             throw CheckpointError(
-                .missingTensor, place, found: a == nil ? "lora_B without lora_A" : "lora_A without lora_B",
+                .missingTensor, place, found: half.a == nil ? "lora_B without lora_A" : "lora_A without lora_B",
                 remedy: "save the adapter again")
         }
         let shape = config.shape(of: site.module)
@@ -97,10 +104,14 @@ public struct Adapter: Sendable {
                 .wrongShape, place, found: "lora_A \(a.shape) and lora_B \(b.shape)",
                 remedy: "rank \(rank) on this base needs [\(rank), \(shape.input)] and [\(shape.out), \(rank)]")
         }
+        for tensor in [a, b] where !tensor.isFinite {
+            throw CheckpointError(
+                .notFinite, tensor.place, found: "NaN or infinity", remedy: "give an adapter whose training converged")
+        }
         return LowRankPair(a: a, b: b, rank: rank, scale: settings.scale(of: site, rank: rank))
     }
 
-    /// `base_model.model.model.layers.N.self_attn.q_proj.lora_A.weight`, with or without the adapter's name inside.
+    /// Takes `base_model.model.model.layers.N.self_attn.q_proj.lora_A.weight` apart; nil for any other name.
     private static func site(of name: String) -> (AdapterSite, isA: Bool)? {
         let prefix = "base_model.model.model.layers."
         guard name.hasPrefix(prefix) else { return nil }

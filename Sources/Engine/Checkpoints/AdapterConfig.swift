@@ -1,95 +1,111 @@
 /// adapter_config.json, as far as it changes what the tensors mean.
 struct AdapterConfig {
-    let rank: Int
-    let alpha: Double
-    let rankStabilised: Bool
-    /// In the file's order of keys as PEFT looks them up: the first pattern that matches wins; sorted, since JSON
-    /// objects have no order and two patterns that match one module are refused.
-    private let rankPattern: [(String, Double)]
-    private let alphaPattern: [(String, Double)]
-    private let path: String
+    private let rank: Int
+    private let alpha: Double
+    private let rankStabilised: Bool
+    /// In the file's order, which is PEFT's: the first pattern that matches counts.
+    private let rankPattern: [(key: String, value: Double)]
+    private let alphaPattern: [(key: String, value: Double)]
 
-    /// Keys that mean nothing to a merge, whatever their value.
+    /// Keys that mean nothing to a trained adapter, whatever their value.
     private static let harmless: Set<String> = [
-        "auto_mapping", "base_model_name_or_path", "revision", "inference_mode", "init_lora_weights", "lora_dropout",
-        "peft_type", "peft_version", "r", "lora_alpha", "use_rslora", "rank_pattern", "alpha_pattern", "task_type",
-        "target_modules", "exclude_modules", "layers_to_transform", "layers_pattern", "loftq_config", "eva_config",
-        "corda_config", "lora_ga_config", "megatron_config", "megatron_core", "qalora_group_size", "runtime_config",
+        "auto_mapping", "base_model_name_or_path", "revision", "inference_mode", "lora_dropout", "peft_version",
+        "task_type", "target_modules", "exclude_modules", "layers_to_transform", "layers_pattern", "loftq_config",
+        "eva_config", "corda_config", "lora_ga_config", "megatron_config", "megatron_core", "qalora_group_size",
     ]
 
+    /// Keys that are read here.
+    private static let read: Set<String> = [
+        "peft_type", "r", "lora_alpha", "use_rslora", "rank_pattern", "alpha_pattern", "init_lora_weights", "bias",
+    ]
+
+    /// Initialisations that leave the base as it was. Others (PiSSA, OLoRA, CorDA, LoftQ, LoRA-GA) subtract the new
+    /// adapter from the base, so the saved tensors belong to a base that is nowhere on disk.
+    private static let inits: [JSONValue] =
+        [.bool(true), .bool(false)] + ["gaussian", "eva", "orthogonal", "mica"].map(JSONValue.string)
+
     init(folder: String) throws(CheckpointError) {
-        let path = "\(folder)/adapter_config.json"
-        let fields = try readJSON([String: JSONValue].self, path, limit: 1 << 20)
-        self.path = path
-        guard fields["peft_type"] == .string("LORA") else {
+        let file = try readJSON("\(folder)/adapter_config.json", limit: 1 << 20)
+        let type = try file.text("peft_type")
+        guard type == "LORA" else {
             throw CheckpointError(
-                .unsupported, "\(path): peft_type", found: fields["peft_type"].map { "\($0)" } ?? "nothing",
+                .unsupported, file.field("peft_type"), found: printable(type ?? "nothing"),
                 remedy: "primed merges LORA adapters")
         }
-        for (key, value) in fields.sorted(by: { $0.key < $1.key })
-        where !Self.harmless.contains(key) && !value.isNothing && !(key == "bias" && value == .string("none")) {
+        for member in file.members
+        where !Self.harmless.contains(member.name) && !Self.read.contains(member.name) && !member.value.isNothing {
             throw CheckpointError(
-                .unsupported, "\(path): \(printable(key))", found: "a value that changes what the adapter means",
-                remedy: "primed merges plain LoRA; train without \(printable(key))")
+                .unsupported, file.field(member.name), found: member.value.summary,
+                remedy: "primed merges plain LoRA; train without it")
         }
-        guard case .number(let rank)? = fields["r"], rank >= 1, rank <= 4096, rank == rank.rounded() else {
+        if let bias = file["bias"], bias != .string("none") {
             throw CheckpointError(
-                .malformed, "\(path): r", found: "no rank of 1 to 4096", remedy: "save the adapter again")
+                .unsupported, file.field("bias"), found: bias.summary, remedy: "primed merges adapters without biases")
         }
-        guard case .number(let alpha)? = fields["lora_alpha"], alpha.isFinite, abs(alpha) <= 1e6 else {
+        if let initialisation = file["init_lora_weights"], !Self.inits.contains(initialisation) {
             throw CheckpointError(
-                .malformed, "\(path): lora_alpha", found: "no finite number", remedy: "save the adapter again")
+                .unsupported, file.field("init_lora_weights"), found: initialisation.summary,
+                remedy: "such an adapter changes its base; save it converted to plain LoRA (see PEFT's save_pretrained)"
+            )
         }
-        self.rank = Int(rank)
+        guard let rank = try file.integer("r"), Self.ranks.contains(Double(rank)) else {
+            throw CheckpointError(
+                .malformed, file.field("r"), found: file["r"]?.summary ?? "nothing", remedy: "give a rank of 1 to 4096")
+        }
+        guard let alpha = try file.number("lora_alpha"), Self.alphas.contains(alpha) else {
+            throw CheckpointError(
+                .malformed, file.field("lora_alpha"), found: file["lora_alpha"]?.summary ?? "nothing",
+                remedy: "give a number of at most a million")
+        }
+        self.rank = rank
         self.alpha = alpha
-        rankStabilised = fields["use_rslora"] == .bool(true)
-        rankPattern = try Self.pattern(fields["rank_pattern"], "\(path): rank_pattern", 1...4096)
-        alphaPattern = try Self.pattern(fields["alpha_pattern"], "\(path): alpha_pattern", -1e6...1e6)
-        for site in LinearModule.allCases.map({ AdapterSite(layer: 0, module: $0) }) {
-            for (name, pattern) in [("rank_pattern", rankPattern), ("alpha_pattern", alphaPattern)]
-            where Set(pattern.filter { Self.matches($0.0, site) }.map(\.1)).count > 1 {
-                throw CheckpointError(
-                    .contradiction, "\(path): \(name)", found: "two patterns for \(site.module.rawValue)",
-                    remedy: "keep one")
-            }
-        }
+        rankStabilised = try file.flag("use_rslora") ?? false
+        rankPattern = try Self.pattern("rank_pattern", of: file, Self.ranks, whole: true)
+        alphaPattern = try Self.pattern("alpha_pattern", of: file, Self.alphas, whole: false)
     }
 
+    private static let ranks: ClosedRange<Double> = 1...4096
+    private static let alphas: ClosedRange<Double> = -1e6...1e6
+
     func rank(of site: AdapterSite) -> Int {
-        rankPattern.first { Self.matches($0.0, site) }.map { Int($0.1) } ?? rank
+        rankPattern.first { Self.matches($0.key, site) }.map { Int($0.value) } ?? rank
     }
 
     func scale(of site: AdapterSite, rank: Int) -> Float {
-        let alpha = alphaPattern.first { Self.matches($0.0, site) }?.1 ?? alpha
+        let alpha = alphaPattern.first { Self.matches($0.key, site) }?.value ?? alpha
         return Float(rankStabilised ? alpha / Double(rank).squareRoot() : alpha / Double(rank))
     }
 
     private static func pattern(
-        _ value: JSONValue?, _ place: String, _ bounds: ClosedRange<Double>
-    ) throws(CheckpointError) -> [(String, Double)] {
-        guard let value, !value.isNothing else { return [] }
-        guard case .object(let entries) = value else {
-            throw CheckpointError(.malformed, place, found: "no object", remedy: "give module names and numbers")
-        }
-        var pattern: [(String, Double)] = []
-        for (name, entry) in entries.sorted(by: { $0.key < $1.key }) {
-            guard case .number(let number) = entry, bounds.contains(number) else {
+        _ name: String, of file: JSONFields, _ bounds: ClosedRange<Double>, whole: Bool
+    ) throws(CheckpointError) -> [(key: String, value: Double)] {
+        guard let entries = try file.fields(name) else { return [] }
+        var pattern: [(key: String, value: Double)] = []
+        for entry in entries.members {
+            guard let number = whole ? entry.value.asInteger.map(Double.init) : entry.value.asNumber,
+                bounds.contains(number)
+            else {
                 throw CheckpointError(
-                    .malformed, "\(place).\(printable(name))", found: "no number in range",
-                    remedy: "give a number of \(bounds.lowerBound) to \(bounds.upperBound)")
+                    .malformed, entries.field(entry.name), found: entry.value.summary,
+                    remedy: "give \(whole ? "a rank" : "a number") of \(bounds.lowerBound) to \(bounds.upperBound)")
             }
-            let plain = name.hasPrefix("^") ? name.dropFirst() : name[...]
-            guard plain.allSatisfy({ $0.isASCII && ($0.isLetter || $0.isNumber || $0 == "_" || $0 == ".") }) else {
+            // PEFT takes the keys for regular expressions; in plain names a dot is the only sign that is one.
+            let key = entry.name.split(separator: "\\.", omittingEmptySubsequences: false).joined(separator: ".")
+            let plain = key.hasPrefix("^") ? key.dropFirst() : key[...]
+            guard !plain.isEmpty,
+                plain.allSatisfy({ $0.isASCII && ($0.isLetter || $0.isNumber || $0 == "_" || $0 == ".") })
+            else {
                 throw CheckpointError(
-                    .unsupported, "\(place).\(printable(name))", found: "a regular expression",
+                    .unsupported, entries.field(entry.name), found: "a regular expression",
                     remedy: "name modules plainly: q_proj or model.layers.0.self_attn.q_proj")
             }
-            pattern.append((name, number))
+            pattern.append((key, number))
         }
         return pattern
     }
 
-    /// PEFT matches a key as `(.*\.)?(key)$` against the module's full name: the whole name or an end of it after a dot.
+    /// PEFT matches a key as `(.*\.)?(key)$` from the beginning of the module's full name: the whole name, or an end of
+    /// it after a dot; with `^` the whole name only.
     private static func matches(_ key: String, _ site: AdapterSite) -> Bool {
         let name = "model.layers.\(site.layer).\(site.module.path)"
         if key.hasPrefix("^") { return name == key.dropFirst() }

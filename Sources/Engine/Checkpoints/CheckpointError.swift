@@ -1,3 +1,6 @@
+import Glibc
+import Posix
+
 /// What is wrong with a model or adapter on disk.
 public struct CheckpointError: Error, Equatable, Sendable, CustomStringConvertible {
     public enum Code: String, Sendable {
@@ -35,6 +38,22 @@ public struct CheckpointError: Error, Equatable, Sendable, CustomStringConvertib
         self.place = place
         self.found = found
         self.remedy = remedy
+    }
+
+    /// A file that could not be opened.
+    init(opening path: String, _ error: PosixError) {
+        switch error.errno {
+        case ELOOP:
+            self.init(
+                .escape, path, found: "a symbolic link",
+                remedy: "put the file itself there; cp -rL copies a folder with its links resolved")
+        case EINVAL, EISDIR:
+            self.init(.unreadable, path, found: "no regular file", remedy: "give a regular file")
+        default:
+            self.init(
+                .unreadable, path, found: String(cString: strerror(error.errno)),
+                remedy: "give a regular file that primed may read")
+        }
     }
 
     public var description: String { "\(place): \(found); \(remedy)" }

@@ -1,165 +1,168 @@
-import FoundationEssentials
 import Glibc
 
-func power(_ base: Double, _ exponent: Double) -> Double { pow(base, exponent) }
-
 extension LlamaConfig {
-    /// Reads config.json in `folder`, and generation_config.json's end tokens where there are some.
+    /// Reads config.json in `folder`, and generation_config.json's begin and end tokens where there are some.
     ///
     /// Both spellings of the rotary settings are read (`rope_scaling` with `rope_theta`, and `rope_parameters`); where
     /// both are given they must agree, since a reader of only one would silently be wrong.
     public init(folder: String) throws(CheckpointError) {
-        let path = "\(folder)/config.json"
-        let file = try readJSON(ConfigFile.self, path)
-        try file.refuseUnsupported(path)
-        func bounded(_ name: String, _ value: Int?, _ most: Int) throws(CheckpointError) -> Int {
-            guard let value else {
-                throw CheckpointError(
-                    .malformed, "\(path): \(name)", found: "nothing", remedy: "give an integer of 1 to \(most)")
-            }
-            guard (1...most).contains(value) else {
-                throw CheckpointError(
-                    .malformed, "\(path): \(name)", found: "\(value)", remedy: "give an integer of 1 to \(most)")
-            }
-            return value
-        }
-        let hidden = try bounded("hidden_size", file.hidden_size, 1 << 16)
-        let heads = try bounded("num_attention_heads", file.num_attention_heads, 1 << 10)
-        let kvHeads = try bounded("num_key_value_heads", file.num_key_value_heads ?? heads, 1 << 10)
+        let file = try readJSON("\(folder)/config.json")
+        try file.refuseUnsupported()
+        let hidden = try file.size("hidden_size", atMost: 1 << 16)
+        let heads = try file.size("num_attention_heads", atMost: 1 << 10)
+        let kvHeads = try file.size("num_key_value_heads", absent: heads, atMost: 1 << 10)
         guard heads % kvHeads == 0 else {
             throw CheckpointError(
-                .contradiction, "\(path): num_key_value_heads", found: "\(kvHeads) for \(heads) attention heads",
+                .contradiction, file.field("num_key_value_heads"), found: "\(kvHeads) for \(heads) attention heads",
                 remedy: "the attention heads must be a multiple")
         }
-        guard file.head_dim != nil || hidden % heads == 0 else {
+        guard file["head_dim"] != nil || hidden % heads == 0 else {
             throw CheckpointError(
-                .contradiction, "\(path): hidden_size", found: "\(hidden) for \(heads) heads and no head_dim",
+                .contradiction, file.field("hidden_size"), found: "\(hidden) for \(heads) heads and no head_dim",
                 remedy: "give head_dim, or a hidden_size that the heads divide")
         }
-        let headDim = try bounded("head_dim", file.head_dim ?? hidden / heads, 1 << 10)
+        let headDim = try file.size("head_dim", absent: hidden / heads, atMost: 1 << 10)
         guard headDim % 2 == 0 else {
             throw CheckpointError(
-                .unsupported, "\(path): head_dim", found: "\(headDim)", remedy: "rotary embeddings need an even one")
+                .unsupported, file.field("head_dim"), found: "\(headDim)", remedy: "rotary embeddings need an even one")
         }
-        let epsilon = file.rms_norm_eps ?? 1e-6
-        guard epsilon.isFinite, epsilon > 0, epsilon < 1 else {
-            throw CheckpointError(
-                .malformed, "\(path): rms_norm_eps", found: "\(epsilon)", remedy: "give a small positive number")
-        }
-        let rope = try file.rope(path)
-        let generation = try GenerationFile.read(folder)
-        let vocabulary = try bounded("vocab_size", file.vocab_size, 1 << 22)
-        let eos = generation?.eos_token_id?.ids ?? file.eos_token_id?.ids ?? []
-        for id in eos + [generation?.bos_token_id ?? file.bos_token_id ?? 0] {
-            guard (0..<vocabulary).contains(Int(id)) else {
-                throw CheckpointError(
-                    .contradiction, "\(path): eos_token_id or bos_token_id", found: "\(id)",
-                    remedy: "token ids lie in 0..<\(vocabulary)")
-            }
-        }
+        let vocabulary = try file.size("vocab_size", atMost: 1 << 22)
+        let rope = try file.rope()
+        let ids = try SpecialIds(folder: folder, config: file, vocabulary: vocabulary)
         self.init(
-            hiddenSize: hidden,
-            intermediateSize: try bounded("intermediate_size", file.intermediate_size, 1 << 18),
-            layers: try bounded("num_hidden_layers", file.num_hidden_layers, 1 << 10), heads: heads, kvHeads: kvHeads,
-            headDim: headDim, vocabulary: vocabulary, normEpsilon: Float(epsilon), ropeTheta: rope.theta,
+            hiddenSize: hidden, intermediateSize: try file.size("intermediate_size", atMost: 1 << 18),
+            layers: try file.size("num_hidden_layers", atMost: 1 << 10), heads: heads, kvHeads: kvHeads,
+            headDim: headDim, vocabulary: vocabulary, normEpsilon: try file.normEpsilon(), ropeTheta: rope.theta,
             ropeScaling: rope.scaling,
-            maxPositions: try bounded("max_position_embeddings", file.max_position_embeddings ?? 2048, 1 << 24),
-            tiedEmbeddings: file.tie_word_embeddings ?? false, bos: generation?.bos_token_id ?? file.bos_token_id,
-            eos: eos)
+            maxPositions: try file.size("max_position_embeddings", absent: 2048, atMost: 1 << 24),
+            tiedEmbeddings: try file.flag("tie_word_embeddings") ?? false, bos: ids.bos, eos: ids.eos)
     }
 }
 
-/// config.json, with exactly its keys.
-struct ConfigFile: Decodable {
-    var architectures: [String]?
-    var model_type: String?
-    var hidden_size: Int?
-    var intermediate_size: Int?
-    var num_hidden_layers: Int?
-    var num_attention_heads: Int?
-    var num_key_value_heads: Int?
-    var head_dim: Int?
-    var rms_norm_eps: Double?
-    var vocab_size: Int?
-    var max_position_embeddings: Int?
-    var rope_theta: Double?
-    var rope_scaling: RopeFile?
-    var rope_parameters: RopeFile?
-    var tie_word_embeddings: Bool?
-    var attention_bias: Bool?
-    var mlp_bias: Bool?
-    var hidden_act: String?
-    var bos_token_id: Int32?
-    var eos_token_id: TokenIds?
-    var quantization_config: JSONValue?
-    var sliding_window: Int?
+/// The tokens that begin and end a sequence. Instruct models end at more tokens than config.json says, so
+/// generation_config.json goes first.
+private struct SpecialIds {
+    let bos: Int32?
+    let eos: [Int32]
 
-    func refuseUnsupported(_ path: String) throws(CheckpointError) {
-        let refusals: [(String, Bool, String)] = [
-            ("model_type \(printable(model_type ?? "null"))", model_type != nil && model_type != "llama", "a Llama"),
-            (
-                "architectures \(printable(architectures?.joined(separator: ", ") ?? ""))",
-                architectures.map { $0 != ["LlamaForCausalLM"] } ?? false, "LlamaForCausalLM"
-            ),
-            ("attention_bias true", attention_bias == true, "a model without biases"),
-            ("mlp_bias true", mlp_bias == true, "a model without biases"),
-            ("hidden_act \(printable(hidden_act ?? ""))", hidden_act.map { $0 != "silu" } ?? false, "silu"),
-            ("quantization_config", quantization_config.map { !$0.isNothing } ?? false, "f32, f16 or bf16 weights"),
-            ("sliding_window", sliding_window != nil, "a model with full attention"),
-        ]
-        for (found, refused, remedy) in refusals where refused {
-            throw CheckpointError(.unsupported, path, found: found, remedy: "primed runs \(remedy)")
+    init(folder: String, config: JSONFields, vocabulary: Int) throws(CheckpointError) {
+        let path = "\(folder)/generation_config.json"
+        var files = [config]
+        // Only a missing file is no file: a link or an unreadable one is refused below.
+        if faccessat(AT_FDCWD, path, F_OK, AT_SYMLINK_NOFOLLOW) == 0 { files.insert(try readJSON(path), at: 0) }
+        func ids(_ name: String) throws(CheckpointError) -> [Int32]? {
+            for file in files {
+                guard let ids = try file.integers(name) else { continue }
+                for id in ids where !(0..<vocabulary).contains(id) {
+                    throw CheckpointError(
+                        .contradiction, file.field(name), found: "\(id)",
+                        remedy: "token ids lie in 0..<\(vocabulary), the vocab_size of config.json")
+                }
+                return ids.map { Int32($0) }
+            }
+            return nil
         }
+        bos = try ids("bos_token_id")?.first
+        eos = try ids("eos_token_id") ?? []
+    }
+}
+
+extension JSONFields {
+    /// An integer of 1 to `most`.
+    fileprivate func size(_ name: String, absent: Int? = nil, atMost most: Int) throws(CheckpointError) -> Int {
+        guard let value = try integer(name) ?? absent else {
+            throw CheckpointError(
+                .malformed, field(name), found: "nothing", remedy: "give an integer of 1 to \(most)")
+        }
+        guard (1...most).contains(value) else {
+            throw CheckpointError(
+                .malformed, field(name), found: "\(value)", remedy: "give an integer of 1 to \(most)")
+        }
+        return value
     }
 
-    func rope(_ path: String) throws(CheckpointError) -> (theta: Double, scaling: LlamaConfig.RopeScaling?) {
-        let old = try rope_scaling?.scaling("\(path): rope_scaling")
-        let new = try rope_parameters?.scaling("\(path): rope_parameters")
-        if rope_scaling != nil, rope_parameters != nil, old != new {
+    fileprivate func normEpsilon() throws(CheckpointError) -> Float {
+        let epsilon = try number("rms_norm_eps") ?? 1e-6
+        guard (1e-12..<1).contains(epsilon) else {
             throw CheckpointError(
-                .contradiction, "\(path): rope_scaling", found: "other numbers than rope_parameters has",
+                .malformed, field("rms_norm_eps"), found: "\(epsilon)", remedy: "give a small positive number")
+        }
+        return Float(epsilon)
+    }
+
+    /// Throws for settings that would make another model of the same weights, each with what primed runs.
+    fileprivate func refuseUnsupported() throws(CheckpointError) {
+        try refuse("model_type", unless: [.string("llama")], "models of type llama")
+        try refuse("architectures", unless: [.list([.string("LlamaForCausalLM")])], "LlamaForCausalLM")
+        try refuse("hidden_act", unless: [.string("silu")], "silu")
+        try refuse("attention_bias", unless: [.bool(false)], "models without biases")
+        try refuse("mlp_bias", unless: [.bool(false)], "models without biases")
+        try refuse("quantization_config", unless: [.object([])], "f32, f16 and bf16 weights")
+        try refuse("sliding_window", unless: [], "full attention")
+        try refuse("partial_rotary_factor", unless: [.integer(1), .number(1)], "rotary embeddings of whole heads")
+    }
+
+    private func refuse(_ name: String, unless values: [JSONValue], _ words: String) throws(CheckpointError) {
+        guard let value = self[name], !values.contains(value) else { return }
+        throw CheckpointError(.unsupported, field(name), found: value.summary, remedy: "primed runs \(words)")
+    }
+
+    /// The rotary settings in whichever spelling the file has them.
+    fileprivate func rope() throws(CheckpointError) -> (theta: Double, scaling: LlamaConfig.RopeScaling?) {
+        let spellings = ["rope_scaling", "rope_parameters"]
+        var scalings: [LlamaConfig.RopeScaling?] = []
+        var thetas = [try number("rope_theta")]
+        for name in spellings {
+            guard let rope = try fields(name) else { continue }
+            scalings.append(try rope.scaling())
+            thetas.append(try rope.number("rope_theta"))
+        }
+        guard scalings.count < 2 || scalings[0] == scalings[1] else {
+            throw CheckpointError(
+                .contradiction, field("rope_scaling"), found: "other numbers than rope_parameters has",
                 remedy: "keep the one that the model was trained with")
         }
-        let thetas = [rope_theta, rope_parameters?.rope_theta, rope_scaling?.rope_theta].compactMap { $0 }
-        guard Set(thetas).count <= 1 else {
+        let given = Set(thetas.compactMap { $0 }).sorted()
+        guard given.count <= 1 else {
             throw CheckpointError(
-                .contradiction, "\(path): rope_theta", found: "\(thetas)", remedy: "give it once")
+                .contradiction, field("rope_theta"), found: given.map { "\($0)" }.joined(separator: " and "),
+                remedy: "keep the one that the model was trained with")
         }
-        let theta = thetas.first ?? 10000
-        guard theta.isFinite, theta >= 1, theta <= 1e12 else {
+        let theta = given.first ?? 10000
+        guard (1...1e12).contains(theta) else {
             throw CheckpointError(
-                .malformed, "\(path): rope_theta", found: "\(theta)", remedy: "give a number of 1 to 1e12")
+                .malformed, field("rope_theta"), found: "\(theta)", remedy: "give a number of 1 to 1e12")
         }
-        return (theta, (new ?? nil) ?? (old ?? nil))
+        return (theta, scalings.first ?? nil)
     }
-}
 
-/// `rope_scaling` of transformers 4 and `rope_parameters` of transformers 5.
-struct RopeFile: Decodable {
-    var type: String?
-    var rope_type: String?
-    var rope_theta: Double?
-    var factor: Double?
-    var low_freq_factor: Double?
-    var high_freq_factor: Double?
-    var original_max_position_embeddings: Int?
-
-    func scaling(_ place: String) throws(CheckpointError) -> LlamaConfig.RopeScaling? {
-        if let type, let rope_type, type != rope_type {
+    /// `self` as `rope_scaling` of transformers 4 or `rope_parameters` of transformers 5; nil for plain embeddings.
+    private func scaling() throws(CheckpointError) -> LlamaConfig.RopeScaling? {
+        try refuse("partial_rotary_factor", unless: [.integer(1), .number(1)], "rotary embeddings of whole heads")
+        let old = try text("type")
+        let new = try text("rope_type")
+        guard old == nil || new == nil || old == new else {
             throw CheckpointError(
-                .contradiction, "\(place).type", found: "\(printable(type)) beside rope_type \(printable(rope_type))",
+                .contradiction, field("type"), found: "\(printable(old!)) beside rope_type \(printable(new!))",
                 remedy: "give one of them")
         }
-        switch rope_type ?? type ?? "default" {
+        // transformers 5 nests a set of numbers per layer type for models that are no Llama.
+        for member in members {
+            guard case .object = member.value else { continue }
+            throw CheckpointError(
+                .unsupported, field(member.name), found: "an object",
+                remedy: "primed runs one set of rotary settings for all layers")
+        }
+        switch new ?? old ?? "default" {
         case "default": return nil
         case "llama3": break
         case let other:
             throw CheckpointError(
-                .unsupported, "\(place).rope_type", found: printable(other), remedy: "primed runs default and llama3")
+                .unsupported, field("rope_type"), found: printable(other), remedy: "primed runs default and llama3")
         }
-        guard let factor, let low = low_freq_factor, let high = high_freq_factor,
-            let original = original_max_position_embeddings, factor >= 1, factor <= 1e6, low > 0, high > low,
-            high <= 1e6, (1...(1 << 24)).contains(original)
+        guard let factor = try number("factor"), let low = try number("low_freq_factor"),
+            let high = try number("high_freq_factor"), let original = try integer("original_max_position_embeddings"),
+            (1...1e6).contains(factor), low > 0, high > low, high <= 1e6, (1...(1 << 24)).contains(original)
         else {
             throw CheckpointError(
                 .malformed, place, found: "numbers that do not scale",
@@ -167,31 +170,5 @@ struct RopeFile: Decodable {
         }
         return LlamaConfig.RopeScaling(
             factor: factor, lowFrequencyFactor: low, highFrequencyFactor: high, originalMaxPositions: original)
-    }
-}
-
-/// One id or a list of ids.
-struct TokenIds: Decodable {
-    let ids: [Int32]
-
-    init(from decoder: any Decoder) throws {
-        let value = try decoder.singleValueContainer()
-        if let id = try? value.decode(Int32.self) {
-            ids = [id]
-        } else {
-            ids = try value.decode([Int32].self)
-        }
-    }
-}
-
-/// generation_config.json: instruct models end at more tokens than config.json says.
-struct GenerationFile: Decodable {
-    var bos_token_id: Int32?
-    var eos_token_id: TokenIds?
-
-    static func read(_ folder: String) throws(CheckpointError) -> GenerationFile? {
-        let path = "\(folder)/generation_config.json"
-        guard access(path, F_OK) == 0 else { return nil }
-        return try readJSON(GenerationFile.self, path)
     }
 }

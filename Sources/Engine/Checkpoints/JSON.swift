@@ -1,126 +1,134 @@
-import FoundationEssentials
-import Posix
-
-/// A key that is known only when the file is read.
-struct AnyKey: CodingKey {
-    let stringValue: String
-    var intValue: Int? { nil }
-
-    init(_ name: String) { stringValue = name }
-    init?(stringValue: String) { self.stringValue = stringValue }
-    init?(intValue: Int) { nil }
-}
-
-/// A JSON value of unknown kind, for fields whose mere presence matters.
-enum JSONValue: Decodable, Equatable {
+/// A JSON value; objects keep their members in the file's order, which PEFT's patterns depend on.
+enum JSONValue: Equatable, Sendable {
     case null
     case bool(Bool)
+    case integer(Int)
     case number(Double)
     case string(String)
     case list([JSONValue])
-    case object([String: JSONValue])
-
-    init(from decoder: any Decoder) throws {
-        let value = try decoder.singleValueContainer()
-        if value.decodeNil() {
-            self = .null
-        } else if let bool = try? value.decode(Bool.self) {
-            self = .bool(bool)
-        } else if let number = try? value.decode(Double.self) {
-            self = .number(number)
-        } else if let string = try? value.decode(String.self) {
-            self = .string(string)
-        } else if let list = try? value.decode([JSONValue].self) {
-            self = .list(list)
-        } else {
-            self = .object(try value.decode([String: JSONValue].self))
-        }
-    }
+    case object([JSONMember])
 
     /// null, false, "", [] and {}: what a writer puts where it means nothing.
     var isNothing: Bool {
         switch self {
         case .null, .bool(false), .string(""): true
         case .list(let list): list.isEmpty
-        case .object(let object): object.isEmpty
+        case .object(let members): members.isEmpty
         default: false
         }
     }
-}
 
-/// Reads a small JSON file of a model or adapter folder.
-///
-/// - Parameter limit: larger files are refused before they are read.
-func readJSON<Value: Decodable>(
-    _ type: Value.Type, _ path: String, limit: Int = 16 << 20
-) throws(CheckpointError) -> Value {
-    let file: MappedFile
-    do {
-        file = try MappedFile(path, followLinks: false)
-    } catch {
-        throw CheckpointError(
-            .unreadable, path, found: error.description, remedy: "give a regular file that primed may read")
-    }
-    guard file.bytes.count <= limit else {
-        throw CheckpointError(
-            .malformed, path, found: "\(file.bytes.count) bytes", remedy: "such a file has at most \(limit)")
-    }
-    let bytes = file.contents
-    guard try nesting(of: bytes, place: path) <= 32 else {
-        throw CheckpointError(.malformed, path, found: "JSON nested deeper than 32", remedy: "write the file again")
-    }
-    do {
-        return try JSONDecoder().decode(type, from: Data(bytes))
-    } catch {
-        throw CheckpointError(.malformed, path, found: describe(error), remedy: "correct the file's JSON")
-    }
-}
-
-/// The deepest nesting of brackets outside strings; decoders recurse, so it is bounded before they see the text.
-func nesting(of json: [UInt8], place: String) throws(CheckpointError) -> Int {
-    var depth = 0
-    var deepest = 0
-    var inString = false
-    var escaped = false
-    for byte in json {
-        if inString {
-            if escaped {
-                escaped = false
-            } else if byte == UInt8(ascii: "\\") {
-                escaped = true
-            } else if byte == UInt8(ascii: "\"") {
-                inString = false
-            }
-            continue
-        }
-        switch byte {
-        case UInt8(ascii: "\""): inString = true
-        case UInt8(ascii: "{"), UInt8(ascii: "["):
-            depth += 1
-            deepest = max(deepest, depth)
-        case UInt8(ascii: "}"), UInt8(ascii: "]"): depth -= 1
-        default: break
+    /// What it is, for messages; long texts are cut.
+    var summary: String {
+        switch self {
+        case .null: "null"
+        case .bool(let flag): "\(flag)"
+        case .integer(let number): "\(number)"
+        case .number(let number): "\(number)"
+        case .string(let text): "\"\(printable(text))\""
+        case .list(let list): list.count == 1 ? "a list of \(list[0].summary)" : "a list of \(list.count)"
+        case .object: "an object"
         }
     }
-    guard !inString, depth == 0 else {
-        throw CheckpointError(.malformed, place, found: "JSON that ends early", remedy: "copy the file again")
+
+    /// The value as a number, integers included.
+    var asNumber: Double? {
+        switch self {
+        case .integer(let number): Double(number)
+        case .number(let number): number
+        default: nil
+        }
     }
-    return deepest
+
+    /// The value as an integer; 500000.0 is one too.
+    var asInteger: Int? {
+        switch self {
+        case .integer(let number): number
+        case .number(let number): Int(exactly: number)
+        default: nil
+        }
+    }
 }
 
-/// A decoding error in one line, with the path of the field.
-func describe(_ error: any Error) -> String {
-    func path(_ context: DecodingError.Context) -> String {
-        let names = context.codingPath.map { $0.intValue.map(String.init) ?? printable($0.stringValue) }
-        return names.isEmpty ? "" : "\(names.joined(separator: ".")): "
+/// One name and its value in an object.
+struct JSONMember: Equatable, Sendable {
+    let name: String
+    let value: JSONValue
+}
+
+/// An object of a configuration file, and where it is, so that every reading can say what is wrong.
+struct JSONFields {
+    /// File, and the field that holds this object.
+    let place: String
+    let members: [JSONMember]
+
+    /// The value of `name`, nil where it is absent or null.
+    subscript(name: String) -> JSONValue? {
+        guard let value = members.first(where: { $0.name == name })?.value, value != .null else { return nil }
+        return value
     }
-    switch error as? DecodingError {
-    case .keyNotFound(let key, let context): return "\(path(context))no \(key.stringValue)"
-    case .typeMismatch(let type, let context): return "\(path(context))not of type \(type)"
-    case .valueNotFound(let type, let context): return "\(path(context))null where \(type) belongs"
-    case .dataCorrupted(let context): return "\(path(context))\(context.debugDescription)"
-    default: return "no JSON that can be read"
+
+    func integer(_ name: String) throws(CheckpointError) -> Int? {
+        try read(name, "an integer", \.asInteger)
     }
+
+    func number(_ name: String) throws(CheckpointError) -> Double? {
+        try read(name, "a number", \.asNumber)
+    }
+
+    func flag(_ name: String) throws(CheckpointError) -> Bool? {
+        try read(name, "true or false") { if case .bool(let flag) = $0 { flag } else { nil } }
+    }
+
+    func text(_ name: String) throws(CheckpointError) -> String? {
+        try read(name, "a text") { if case .string(let text) = $0 { text } else { nil } }
+    }
+
+    func fields(_ name: String) throws(CheckpointError) -> JSONFields? {
+        try read(name, "an object") {
+            if case .object(let members) = $0 { JSONFields(place: field(name), members: members) } else { nil }
+        }
+    }
+
+    /// One integer, or a list of them.
+    func integers(_ name: String) throws(CheckpointError) -> [Int]? {
+        try read(name, "an integer or a list of them") { value in
+            guard case .list(let list) = value else { return value.asInteger.map { [$0] } }
+            let integers = list.compactMap(\.asInteger)
+            return integers.count == list.count ? integers : nil
+        }
+    }
+
+    /// The place of `name`, for messages.
+    func field(_ name: String) -> String {
+        place.hasSuffix(".json") ? "\(place): \(printable(name))" : "\(place).\(printable(name))"
+    }
+
+    private func read<Value>(
+        _ name: String, _ kind: String, _ convert: (JSONValue) -> Value?
+    ) throws(CheckpointError) -> Value? {
+        guard let value = self[name] else { return nil }
+        guard let converted = convert(value) else {
+            throw CheckpointError(.malformed, field(name), found: value.summary, remedy: "give \(kind)")
+        }
+        return converted
+    }
+}
+
+/// `text` as a JSON string.
+func quoted(_ text: String) -> String {
+    var result = "\""
+    for scalar in text.unicodeScalars {
+        switch scalar {
+        case "\"": result += "\\\""
+        case "\\": result += "\\\\"
+        case "\u{0}"..<"\u{20}":
+            let digits = String(scalar.value, radix: 16)
+            result += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
+        default: result.unicodeScalars.append(scalar)
+        }
+    }
+    return result + "\""
 }
 
 /// A name from outside, safe to show in a terminal: control characters escaped, at most 120 characters.

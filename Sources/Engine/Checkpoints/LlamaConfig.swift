@@ -1,4 +1,4 @@
-import FoundationEssentials
+import Glibc
 
 /// The shape of a Llama model, from config.json and generation_config.json.
 public struct LlamaConfig: Sendable, Equatable {
@@ -51,7 +51,7 @@ public struct LlamaConfig: Sendable, Equatable {
     /// Rotary frequencies, `[headDim / 2]`, scaled as Llama 3.1 does where the configuration says so.
     public var rotaryFrequencies: [Double] {
         (0..<(headDim / 2)).map { index in
-            let frequency = power(ropeTheta, -Double(2 * index) / Double(headDim))
+            let frequency = pow(ropeTheta, -Double(2 * index) / Double(headDim))
             guard let scaling = ropeScaling else { return frequency }
             let wavelength = 2 * Double.pi / frequency
             let original = Double(scaling.originalMaxPositions)

@@ -1,4 +1,3 @@
-import FoundationEssentials
 import Posix
 
 /// A safetensors file, mapped; every offset, shape and length is checked before this value exists.
@@ -17,128 +16,104 @@ public struct Safetensors: Sendable {
     /// Maps and checks the file at `path`; a symbolic link is refused.
     public init(_ path: String) throws(CheckpointError) {
         self.path = path
-        let file: MappedFile
-        do {
-            file = try MappedFile(path, followLinks: false)
-        } catch {
-            throw CheckpointError(
-                .unreadable, path, found: error.description, remedy: "give a regular file that primed may read")
+        let file = try map(path)
+        let start = try Self.headerEnd(of: file)
+        var tensors: [String: StoredTensor] = [:]
+        var metadata: [String: String] = [:]
+        try file.withBytes { (bytes) throws(CheckpointError) in
+            let header = UnsafeRawBufferPointer(rebasing: bytes[8..<start])
+            try readJSON(header, place: "\(path): header") { (member) throws(CheckpointError) in
+                let place = "\(path): \(printable(member.name))"
+                guard case .object(let members) = member.value else {
+                    throw CheckpointError(.malformed, place, found: member.value.summary, remedy: Self.entryWords)
+                }
+                let entry = JSONFields(place: place, members: members)
+                if member.name == "__metadata__" {
+                    for pair in members { metadata[pair.name] = try entry.text(pair.name) }
+                } else {
+                    tensors[member.name] = try Self.tensor(member.name, entry, file: file, start: start)
+                }
+            }
         }
+        try Self.checkOverlap(of: tensors.values, path: path)
+        self.tensors = tensors
+        self.metadata = metadata
+    }
+
+    /// Where the numbers begin.
+    private static func headerEnd(of file: MappedFile) throws(CheckpointError) -> Int {
         let size = file.bytes.count
         guard size >= 8 else {
             throw CheckpointError(
-                .truncated, path, found: "\(size) bytes", remedy: "a safetensors file has at least a header of 8")
+                .truncated, file.path, found: "\(size) bytes", remedy: "a safetensors file has at least a header of 8")
         }
-        let declared = UInt64(littleEndian: file.bytes.loadUnaligned(as: UInt64.self))
-        guard declared <= UInt64(Self.largestHeader), Int(declared) <= size - 8 else {
+        let length = file.withBytes { UInt64(littleEndian: $0.loadUnaligned(as: UInt64.self)) }
+        guard length <= UInt64(largestHeader), Int(length) <= size - 8 else {
             throw CheckpointError(
-                .truncated, "\(path): header", found: "a length of \(declared) in a file of \(size) bytes",
+                .truncated, "\(file.path): header", found: "a length of \(length) in a file of \(size) bytes",
                 remedy: "copy the file again; it is cut off or no safetensors file")
         }
-        let start = 8 + Int(declared)
-        let header = try Self.header(file.bytes[8..<start], path: path)
-        var tensors: [String: StoredTensor] = [:]
-        for (name, entry) in header.tensors {
-            tensors[name] = try Self.tensor(name, entry, file: file, start: start)
-        }
-        try Self.checkOverlap(tensors.values.sorted { $0.range.lowerBound < $1.range.lowerBound }, path: path)
-        self.tensors = tensors
-        metadata = header.metadata
+        return 8 + Int(length)
     }
 
-    private static func header(
-        _ bytes: Slice<UnsafeRawBufferPointer>, path: String
-    ) throws(CheckpointError) -> Header {
-        let json = [UInt8](bytes)
-        guard try nesting(of: json, place: "\(path): header") <= 4 else {
-            throw CheckpointError(
-                .malformed, "\(path): header", found: "JSON nested deeper than 4", remedy: "write the file again")
-        }
-        do {
-            return try JSONDecoder().decode(Header.self, from: Data(json))
-        } catch {
-            throw CheckpointError(
-                .malformed, "\(path): header", found: describe(error),
-                remedy: "each entry needs dtype, shape and data_offsets [begin, end)")
-        }
-    }
+    private static let entryWords = "each entry needs dtype, shape and data_offsets [begin, end)"
 
     private static func tensor(
-        _ name: String, _ entry: Header.Entry, file: MappedFile, start: Int
+        _ name: String, _ entry: JSONFields, file: MappedFile, start: Int
     ) throws(CheckpointError) -> StoredTensor {
-        let place = "\(file.path): \(printable(name))"
-        guard let type = ScalarType(rawValue: entry.dtype) else {
-            throw CheckpointError(
-                .unsupported, place, found: "dtype \(printable(entry.dtype))", remedy: "store it as F32, F16 or BF16")
+        let place = entry.place
+        guard let dtype = try entry.text("dtype"), let shape = try entry.integers("shape"),
+            let offsets = try entry.integers("data_offsets"), offsets.count == 2
+        else {
+            throw CheckpointError(.malformed, place, found: "an incomplete entry", remedy: entryWords)
         }
-        guard entry.shape.count <= 8, entry.shape.allSatisfy({ $0 >= 0 }) else {
+        guard let type = ScalarType(rawValue: dtype) else {
             throw CheckpointError(
-                .wrongShape, place, found: "shape \(entry.shape)", remedy: "give up to 8 sizes, none negative")
+                .unsupported, place, found: "dtype \(printable(dtype))", remedy: "store it as F32, F16 or BF16")
+        }
+        guard shape.count <= 8, shape.allSatisfy({ $0 >= 0 }) else {
+            throw CheckpointError(
+                .wrongShape, place, found: shape.count > 8 ? "\(shape.count) sizes" : "shape \(shape)",
+                remedy: "give up to 8 sizes, none negative")
         }
         var length = type.size
-        for size in entry.shape {
+        for size in shape {
             let (product, overflow) = length.multipliedReportingOverflow(by: size)
             guard !overflow else {
                 throw CheckpointError(
-                    .wrongShape, place, found: "shape \(entry.shape), more than a machine can hold",
+                    .wrongShape, place, found: "shape \(shape), more than a machine can hold",
                     remedy: "write the file again")
             }
             length = product
         }
         let room = file.bytes.count - start
-        guard entry.offsets.count == 2, entry.offsets[0] >= 0, entry.offsets[0] <= entry.offsets[1],
-            entry.offsets[1] <= room
+        guard offsets.count == 2, offsets[0] >= 0, offsets[0] <= offsets[1],
+            offsets[1] <= room
         else {
             throw CheckpointError(
-                .truncated, place, found: "offsets \(entry.offsets) where the file has \(room) bytes of numbers",
+                .truncated, place, found: "offsets \(offsets) where the file has \(room) bytes of numbers",
                 remedy: "copy the file again; it is cut off")
         }
-        guard entry.offsets[1] - entry.offsets[0] == length else {
+        guard offsets[1] - offsets[0] == length else {
             throw CheckpointError(
                 .wrongShape, place,
-                found: "\(entry.offsets[1] - entry.offsets[0]) bytes for shape \(entry.shape) of \(entry.dtype)",
+                found: "\(offsets[1] - offsets[0]) bytes for shape \(shape) of \(type.rawValue)",
                 remedy: "that shape needs \(length) bytes")
         }
         return StoredTensor(
-            name: name, type: type, shape: entry.shape,
-            range: (start + entry.offsets[0])..<(start + entry.offsets[1]), file: file)
+            name: name, type: type, shape: shape,
+            range: (start + offsets[0])..<(start + offsets[1]), file: file)
     }
 
-    private static func checkOverlap(_ ordered: [StoredTensor], path: String) throws(CheckpointError) {
-        for (left, right) in zip(ordered, ordered.dropFirst())
-        where left.range.upperBound > right.range.lowerBound && !right.range.isEmpty {
+    /// Gaps between tensors are harmless, shared bytes are not: a writer that overlaps has its offsets wrong.
+    private static func checkOverlap(of tensors: some Sequence<StoredTensor>, path: String) throws(CheckpointError) {
+        let ordered = tensors.filter { !$0.range.isEmpty }
+            .sorted { ($0.range.lowerBound, $0.name) < ($1.range.lowerBound, $1.name) }
+        for (left, right) in zip(ordered, ordered.dropFirst()) where left.range.upperBound > right.range.lowerBound {
             throw CheckpointError(
                 .malformed, path,
                 found: "\(printable(left.name)) and \(printable(right.name)) lie on the same bytes",
                 remedy: "write the file again; tensors must not overlap")
-        }
-    }
-}
-
-/// The JSON in front of the numbers.
-private struct Header: Decodable {
-    struct Entry: Decodable {
-        let dtype: String
-        let shape: [Int]
-        let offsets: [Int]
-
-        enum CodingKeys: String, CodingKey {
-            case dtype, shape
-            case offsets = "data_offsets"
-        }
-    }
-
-    var metadata: [String: String] = [:]
-    var tensors: [String: Entry] = [:]
-
-    init(from decoder: any Decoder) throws {
-        let fields = try decoder.container(keyedBy: AnyKey.self)
-        for key in fields.allKeys {
-            if key.stringValue == "__metadata__" {
-                metadata = try fields.decode([String: String].self, forKey: key)
-            } else {
-                tensors[key.stringValue] = try fields.decode(Entry.self, forKey: key)
-            }
         }
     }
 }

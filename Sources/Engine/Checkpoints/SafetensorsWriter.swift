@@ -14,15 +14,17 @@ extension Safetensors {
         }
     }
 
-    /// A safetensors file of `entries` in the given order, header padded to a multiple of 8 as PEFT's readers expect;
-    /// equal entries give equal bytes. Names are tensor names of ours and need no escaping.
+    /// A safetensors file of `entries` sorted by name, its header padded so that the numbers are aligned to 8 bytes;
+    /// equal entries give equal bytes, in whatever order they come.
     public static func encoded(_ entries: [Entry]) -> [UInt8] {
+        let entries = entries.sorted { $0.name < $1.name }
         var header = #"{"__metadata__":{"format":"pt"}"#
         var offset = 0
         for entry in entries {
             let end = offset + 4 * entry.values.count
             let shape = entry.shape.map(String.init).joined(separator: ",")
-            header += #","\#(entry.name)":{"dtype":"F32","shape":[\#(shape)],"data_offsets":[\#(offset),\#(end)]}"#
+            header +=
+                #",\#(quoted(entry.name)):{"dtype":"F32","shape":[\#(shape)],"data_offsets":[\#(offset),\#(end)]}"#
             offset = end
         }
         header += "}"

@@ -22,11 +22,16 @@ public struct StoredTensor: Sendable {
     /// The raw numbers, not necessarily aligned; whoever uses them keeps this value alive meanwhile.
     public var bytes: UnsafeRawBufferPointer { UnsafeRawBufferPointer(rebasing: file.bytes[range]) }
 
+    /// Gives the raw numbers to `body`, mapped at least until it returns.
+    public func withBytes<Result>(_ body: (UnsafeRawBufferPointer) -> Result) -> Result {
+        file.withBytes { body(UnsafeRawBufferPointer(rebasing: $0[range])) }
+    }
+
     /// Numbers in the tensor.
     public var count: Int { range.count / type.size }
 
     /// The file's path and the tensor's name, for messages.
-    public var place: String { "\(file.path): \(name)" }
+    public var place: String { "\(file.path): \(printable(name))" }
 
     /// The numbers as floats; bf16 and f16 are widened exactly.
     public func floats() -> [Float] {
@@ -38,7 +43,7 @@ public struct StoredTensor: Sendable {
 
     /// Widens the numbers into `target`, which holds at least `count`.
     public func copy(to target: UnsafeMutableBufferPointer<Float>) {
-        withExtendedLifetime(file) { widen(bytes, to: target) }
+        withBytes { widen($0, to: target) }
     }
 
     private func widen(_ source: UnsafeRawBufferPointer, to target: UnsafeMutableBufferPointer<Float>) {
@@ -57,30 +62,32 @@ public struct StoredTensor: Sendable {
         }
     }
 
+    /// Lets the kernel take the tensor's pages out of this process's memory; they are read again when they are used.
+    /// Call it when the numbers have been copied, so that a model does not count twice.
+    public func releasePages() { file.release(range) }
+
     /// Whether every number is finite: an all-ones exponent is NaN or infinity in each of the types.
-    var isFinite: Bool { withExtendedLifetime(file) { Self.isFinite(bytes, type) } }
+    var isFinite: Bool { withBytes { Self.isFinite($0, type) } }
 
     private static func isFinite(_ source: UnsafeRawBufferPointer, _ type: ScalarType) -> Bool {
         switch type {
         case .f32:
             let mask: UInt32 = 0x7f80_0000
-            return source.withMemoryRebound(orUnaligned: UInt32.self) { $0 & mask != mask }
+            return source.allWords(UInt32.self) { $0 & mask != mask }
         case .bf16:
             let mask: UInt16 = 0x7f80
-            return source.withMemoryRebound(orUnaligned: UInt16.self) { $0 & mask != mask }
+            return source.allWords(UInt16.self) { $0 & mask != mask }
         case .f16:
             let mask: UInt16 = 0x7c00
-            return source.withMemoryRebound(orUnaligned: UInt16.self) { $0 & mask != mask }
+            return source.allWords(UInt16.self) { $0 & mask != mask }
         }
     }
 }
 
 extension UnsafeRawBufferPointer {
-    /// Whether `predicate` holds for every word, wherever the words lie; without branches inside, so that it vectorises.
+    /// Whether `predicate` holds for every word, at any alignment; without branches inside, so that it vectorises.
     @inline(__always)
-    fileprivate func withMemoryRebound<Word: FixedWidthInteger>(
-        orUnaligned: Word.Type, _ predicate: (Word) -> Bool
-    ) -> Bool {
+    fileprivate func allWords<Word: FixedWidthInteger>(_: Word.Type, _ predicate: (Word) -> Bool) -> Bool {
         let words = count / MemoryLayout<Word>.size
         let block = 4096
         var start = 0

@@ -16,6 +16,8 @@ public struct Inbox: Sendable {
         public var ready: [String] = []
         /// Names that look as if they were still being written.
         public var unsettled: [String] = []
+        /// Whether there are more than were wanted.
+        public var hasMore = false
         /// Names that are no jobs, and are no temporary names either.
         public var strange: [String] = []
         /// How many names are not UTF-8.
@@ -38,7 +40,11 @@ public struct Inbox: Sendable {
                 candidates.append(Candidate(name: name, status: status))
             }
         }
-        for candidate in Self.inTurns(candidates) where scan.ready.count < limit {
+        for candidate in Self.inTurns(candidates) {
+            if scan.ready.count >= limit {
+                scan.hasMore = true
+                break
+            }
             if isWhole(candidate, isAnnounced: announced.contains(candidate.name)) {
                 scan.ready.append(candidate.name)
             } else {

@@ -40,6 +40,12 @@ public struct JobFolder: Sendable, Equatable {
     /// Whether a whole result waits to be published.
     public var isFinished: Bool { Files.exists(result) }
 
+    /// The job's id: the one that the manifest says, or the one that its file's name makes.
+    public func id(written: String?) -> JobID {
+        if let id = written.flatMap({ JobID($0) }) { return id }
+        return JobID(fileName: Files.exists(origin) ? readOrigin().name : Files.name(of: manifest))
+    }
+
     /// What was dropped into the inbox.
     struct Origin: Equatable {
         let name: String

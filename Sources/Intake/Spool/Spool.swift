@@ -120,20 +120,25 @@ public final class Spool {
     // MARK: - Publishing
 
     /// Publishes a job's sealed result. What was dropped is removed, or, where the job failed, kept with the result.
-    public func publish(_ job: SpooledJob) throws(PosixError) {
+    /// - Returns: the status in the result.
+    @discardableResult
+    public func publish(_ job: SpooledJob) throws(PosixError) -> String {
         let status = ResultSummary.status(in: job.folder.result) ?? "failed"
         let name = try outbox.publish(
             job.folder, as: job.id, digest: job.digest, keepsJob: status == "failed" || status == "rejected")
         live[job.id] = nil
         log(.jobPublished(name, status: status))
+        return status
     }
 
     /// Gives a job up: publishes it as failed, with what was dropped.
-    public func fail(_ job: SpooledJob, _ problem: Problem) throws(PosixError) {
+    /// - Returns: the status in the result, which may have become whole after all.
+    @discardableResult
+    public func fail(_ job: SpooledJob, _ problem: Problem) throws(PosixError) -> String {
         if !job.folder.isFinished {
             try job.folder.seal(ResultSummary(id: job.id, status: "failed", error: problem))
         }
-        try publish(job)
+        return try publish(job)
     }
 
     // MARK: - Opening

@@ -1,3 +1,5 @@
+import JSON
+
 extension TaskDefinition {
     /// A task from a definition file, JSON with comments and trailing commas allowed.
     ///
@@ -27,8 +29,10 @@ extension TaskDefinition {
             throw TaskError(
                 .tooLarge, file, found: "\(definition.count) bytes", remedy: "a definition has at most 1 MiB")
         }
-        var reader = try JSONReader(definition, file: file, json5: true)
-        let value = try reader.document()
+        let value = try reading { () throws(JSONError) in
+            var reader = try JSONReader(definition, file: file, json5: true)
+            return try reader.document()
+        }
         guard case .object(let object) = value else { throw wrongType(value, "an object", file) }
         let whole = Section(object, place: file)
         try whole.allow([
@@ -233,7 +237,8 @@ private struct Section {
         guard template.openings == openings, openings == 0 || template.fields.isEmpty else {
             throw TaskError(
                 .badTemplate, place(key), found: "\(template.openings) {} and \(template.fields.count) {name}",
-                remedy: openings == 0 ? "name an item's field in each: {title}" : "write {} \(openings) times, no {name}")
+                remedy: openings == 0
+                    ? "name an item's field in each: {title}" : "write {} \(openings) times, no {name}")
         }
         return template
     }

@@ -1,3 +1,5 @@
+import JSON
+
 /// A prompt made of a history item, and the answer that the user gave.
 public struct Example: Sendable, Equatable {
     public let id: String

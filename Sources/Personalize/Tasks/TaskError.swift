@@ -1,3 +1,5 @@
+import JSON
+
 /// What is wrong with a task, a history or a file of either. Never carries text of a history.
 public struct TaskError: Error, Equatable, Sendable, CustomStringConvertible {
     public enum Code: String, Sendable, CaseIterable {
@@ -44,34 +46,16 @@ public struct TaskError: Error, Equatable, Sendable, CustomStringConvertible {
     public var description: String { "\(place): \(found); \(remedy)" }
 }
 
-/// A name from outside, safe to show in a terminal: control characters escaped, at most 80 characters.
-func printable(_ name: String) -> String {
-    var text = ""
-    for scalar in name.unicodeScalars.prefix(80) {
-        let isControl = scalar.properties.generalCategory == .control || scalar.properties.generalCategory == .format
-        text += isControl ? "\\u{\(String(scalar.value, radix: 16))}" : String(scalar)
+extension TaskError {
+    /// A file that is no sound JSON.
+    init(_ error: JSONError) {
+        let code: Code =
+            switch error.code {
+            case .malformed: .malformed
+            case .duplicate: .duplicate
+            case .notFinite: .notFinite
+            case .tooLarge: .tooLarge
+            }
+        self.init(code, error.place, found: error.found, remedy: error.remedy)
     }
-    return name.unicodeScalars.count > 80 ? text + "..." : text
-}
-
-/// The entry of `known` that is fewest edits away from `name`.
-func nearest(to name: String, in known: [String]) -> String? {
-    let wanted = Array(name.lowercased().unicodeScalars.prefix(80))
-    return known.map { (name: $0, edits: edits(wanted, Array($0.lowercased().unicodeScalars))) }
-        .min { $0.edits < $1.edits }?.name
-}
-
-/// The Levenshtein distance.
-private func edits(_ a: [Unicode.Scalar], _ b: [Unicode.Scalar]) -> Int {
-    var row = Array(0...b.count)
-    for (i, left) in a.enumerated() {
-        var diagonal = row[0]
-        row[0] = i + 1
-        for (j, right) in b.enumerated() {
-            let substituted = diagonal + (left == right ? 0 : 1)
-            diagonal = row[j + 1]
-            row[j + 1] = min(substituted, row[j] + 1, diagonal + 1)
-        }
-    }
-    return row[b.count]
 }

@@ -1,3 +1,5 @@
+import JSON
+
 /// A text with places to fill: `{}` in order, `{name}` by name, `{{` and `}}` for braces, as Python's `str.format`.
 struct Template: Sendable, Equatable {
     enum Piece: Sendable, Equatable {

@@ -1,3 +1,5 @@
+import JSON
+
 // Readers of files in the shapes of the LaMP data that the authors' scripts read. Ids may be integers or texts.
 
 /// The most bytes a file of users may have.
@@ -152,14 +154,21 @@ private func eachElement(
     _ bytes: [UInt8], _ file: String, _ body: (JSONValue) throws(TaskError) -> Void
 ) throws(TaskError) {
     try requireSize(bytes, file)
-    var reader = try JSONReader(bytes, file: file)
-    try reader.elements(body)
+    var reader = try reading { () throws(JSONError) in try JSONReader(bytes, file: file) }
+    while let value = try reading({ () throws(JSONError) in try reader.next() }) { try body(value) }
 }
 
 private func document(_ bytes: [UInt8], _ file: String) throws(TaskError) -> JSONValue {
     try requireSize(bytes, file)
-    var reader = try JSONReader(bytes, file: file)
-    return try reader.document()
+    return try reading { () throws(JSONError) in
+        var reader = try JSONReader(bytes, file: file)
+        return try reader.document()
+    }
+}
+
+/// Calls the JSON reader and says in the module's own words what was wrong.
+func reading<Value>(_ body: () throws(JSONError) -> Value) throws(TaskError) -> Value {
+    do { return try body() } catch { throw TaskError(error) }
 }
 
 private func requireSize(_ bytes: [UInt8], _ file: String) throws(TaskError) {

@@ -54,7 +54,7 @@ public struct JobQueue: Sendable, Equatable {
         case added, full, known
     }
 
-    public let policy: Policy
+    public var policy: Policy
     /// In the order of their arrival.
     public private(set) var entries: [Entry] = []
     private var turns: [String: Int] = [:]

@@ -1,5 +1,5 @@
 /// A JSON value; objects keep their order and have no key twice.
-enum JSONValue: Equatable, Sendable {
+public enum JSONValue: Equatable, Sendable {
     case null
     case bool(Bool)
     /// As written; finite.
@@ -9,7 +9,7 @@ enum JSONValue: Equatable, Sendable {
     case object(JSONObject)
 
     /// The kind in words, for errors.
-    var kind: String {
+    public var kind: String {
         switch self {
         case .null: "null"
         case .bool: "true or false"
@@ -21,7 +21,7 @@ enum JSONValue: Equatable, Sendable {
     }
 
     /// A text, or a number as Python's `str` writes it; nil for the rest.
-    var text: String? {
+    public var text: String? {
         switch self {
         case .string(let text): text
         case .number(let text): numberText(text)
@@ -30,16 +30,16 @@ enum JSONValue: Equatable, Sendable {
     }
 }
 
-struct JSONObject: Equatable, Sendable {
-    var members: [(key: String, value: JSONValue)]
+public struct JSONObject: Equatable, Sendable {
+    public var members: [(key: String, value: JSONValue)]
 
     /// The value of `key`; null counts as absent.
-    subscript(key: String) -> JSONValue? {
+    public subscript(key: String) -> JSONValue? {
         guard let value = members.first(where: { $0.key == key })?.value, value != .null else { return nil }
         return value
     }
 
-    static func == (left: JSONObject, right: JSONObject) -> Bool {
+    public static func == (left: JSONObject, right: JSONObject) -> Bool {
         left.members.elementsEqual(right.members) { $0 == $1 }
     }
 }

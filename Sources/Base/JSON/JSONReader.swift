@@ -2,53 +2,64 @@
 ///
 /// Errors name line and column, never the text found there. With `json5`, comments, trailing commas, single quotes,
 /// unquoted keys and continued lines are allowed too, as in definition files that people write.
-struct JSONReader {
-    static let deepest = 32
-    static let longestText = 1 << 20
+public struct JSONReader {
+    public static let deepest = 32
+    public static let longestText = 1 << 20
 
     private let bytes: [UInt8]
     private let file: String
     private let json5: Bool
     private var at = 0
+    /// What `next` found the file to be.
+    private var form: Form?
+    private var hasElements = false
 
-    init(_ bytes: [UInt8], file: String, json5: Bool = false) throws(TaskError) {
+    public init(_ bytes: [UInt8], file: String, json5: Bool = false) throws(JSONError) {
         self.bytes = bytes
         self.file = file
         self.json5 = json5
         guard String(validating: bytes, as: UTF8.self) != nil else {
-            throw TaskError(.malformed, file, found: "bytes that are not UTF-8", remedy: "save the file as UTF-8")
+            throw JSONError(.malformed, file, found: "bytes that are not UTF-8", remedy: "save the file as UTF-8")
         }
         if bytes.starts(with: [0xEF, 0xBB, 0xBF]) { at = 3 }
     }
 
     /// The file's only value.
-    mutating func document() throws(TaskError) -> JSONValue {
+    public mutating func document() throws(JSONError) -> JSONValue {
         let value = try value(depth: 0)
         try skipSpace()
         guard at == bytes.count else { throw malformed("more after the end of the value") }
         return value
     }
 
-    /// Each element of the file's list, or, in a file that is no list, each value of the file (JSON Lines).
-    mutating func elements(_ body: (JSONValue) throws(TaskError) -> Void) throws(TaskError) {
+    /// The next element of the file's list, or, in a file that is no list, its next value (JSON Lines); nil at the end.
+    public mutating func next() throws(JSONError) -> JSONValue? {
         try skipSpace()
-        if peek == UInt8(ascii: "[") {
-            try list(depth: 0, body)
+        if form == nil { form = take("[") ? .list : .lines }
+        try skipSpace()
+        guard form == .list else { return at < bytes.count ? try value(depth: 0) : nil }
+        if take("]") {
             try skipSpace()
             guard at == bytes.count else { throw malformed("more after the end of the list") }
-        } else {
-            while at < bytes.count {
-                try body(try value(depth: 0))
-                try skipSpace()
-            }
+            form = .lines
+            return nil
         }
+        if hasElements {
+            guard take(",") else { throw malformed("no comma or ] after a list's element") }
+        }
+        hasElements = true
+        return try value(depth: 1)
+    }
+
+    private enum Form {
+        case list, lines
     }
 
     // MARK: - Values
 
-    private mutating func value(depth: Int) throws(TaskError) -> JSONValue {
+    private mutating func value(depth: Int) throws(JSONError) -> JSONValue {
         guard depth <= Self.deepest else {
-            throw TaskError(
+            throw JSONError(
                 .tooLarge, place, found: "brackets nested deeper than \(Self.deepest)",
                 remedy: "write the file as the format says")
         }
@@ -56,9 +67,7 @@ struct JSONReader {
         switch peek {
         case UInt8(ascii: "{"): return try object(depth: depth)
         case UInt8(ascii: "["):
-            var values: [JSONValue] = []
-            try list(depth: depth) { values.append($0) }
-            return .list(values)
+            return .list(try list(depth: depth))
         case UInt8(ascii: "\""): return .string(try string())
         case UInt8(ascii: "'") where json5: return .string(try string())
         case nil: throw malformed("the end of the file where a value belongs")
@@ -67,23 +76,22 @@ struct JSONReader {
         }
     }
 
-    private mutating func list(
-        depth: Int, _ body: (JSONValue) throws(TaskError) -> Void
-    ) throws(TaskError) {
+    private mutating func list(depth: Int) throws(JSONError) -> [JSONValue] {
+        var values: [JSONValue] = []
         at += 1
         try skipSpace()
-        if take("]") { return }
+        if take("]") { return values }
         while true {
-            try body(try value(depth: depth + 1))
+            values.append(try value(depth: depth + 1))
             try skipSpace()
-            if take("]") { return }
+            if take("]") { return values }
             guard take(",") else { throw malformed("no comma or ] after a list's element") }
             try skipSpace()
-            if json5, take("]") { return }
+            if json5, take("]") { return values }
         }
     }
 
-    private mutating func object(depth: Int) throws(TaskError) -> JSONValue {
+    private mutating func object(depth: Int) throws(JSONError) -> JSONValue {
         at += 1
         var members: [(key: String, value: JSONValue)] = []
         var seen: Set<String> = []
@@ -93,7 +101,7 @@ struct JSONReader {
             let start = place
             let key = try self.key()
             guard seen.insert(key).inserted else {
-                throw TaskError(.duplicate, start, found: "the key \(printable(key)) twice", remedy: "keep one of them")
+                throw JSONError(.duplicate, start, found: "the key \(printable(key)) twice", remedy: "keep one of them")
             }
             try skipSpace()
             guard take(":") else { throw malformed("no colon after a key") }
@@ -107,7 +115,7 @@ struct JSONReader {
         return .object(JSONObject(members: members))
     }
 
-    private mutating func key() throws(TaskError) -> String {
+    private mutating func key() throws(JSONError) -> String {
         if peek == UInt8(ascii: "\"") || (json5 && peek == UInt8(ascii: "'")) { return try string() }
         let name = json5 ? identifier() : ""
         guard !name.isEmpty else { throw malformed("no quoted key where one belongs") }
@@ -120,7 +128,7 @@ struct JSONReader {
         return String(decoding: bytes[start..<at], as: UTF8.self)
     }
 
-    private mutating func word() throws(TaskError) -> JSONValue {
+    private mutating func word() throws(JSONError) -> JSONValue {
         let start = place
         switch identifier() {
         case "null": return .null
@@ -131,7 +139,7 @@ struct JSONReader {
         }
     }
 
-    private mutating func number() throws(TaskError) -> JSONValue {
+    private mutating func number() throws(JSONError) -> JSONValue {
         let start = at
         let startPlace = place
         _ = take("-")
@@ -158,7 +166,7 @@ struct JSONReader {
 
     // MARK: - Texts
 
-    private mutating func string() throws(TaskError) -> String {
+    private mutating func string() throws(JSONError) -> String {
         let quote = bytes[at]
         at += 1
         var text: [UInt8] = []
@@ -173,14 +181,14 @@ struct JSONReader {
                 text.append(byte)
             }
             guard text.count <= Self.longestText else {
-                throw TaskError(
+                throw JSONError(
                     .tooLarge, place, found: "a text of more than \(Self.longestText) bytes", remedy: "cut the text")
             }
         }
         throw malformed("the end of the file inside a text")
     }
 
-    private mutating func escape(into text: inout [UInt8]) throws(TaskError) {
+    private mutating func escape(into text: inout [UInt8]) throws(JSONError) {
         guard let byte = peek else { throw malformed("the end of the file inside a text") }
         at += 1
         switch byte {
@@ -213,7 +221,7 @@ struct JSONReader {
         }
     }
 
-    private mutating func hexadecimal() throws(TaskError) -> UInt16 {
+    private mutating func hexadecimal() throws(JSONError) -> UInt16 {
         guard at + 4 <= bytes.count, bytes[at..<at + 4].allSatisfy({ isDigit($0) || isLetter($0) }),
             let unit = UInt16(String(decoding: bytes[at..<at + 4], as: UTF8.self), radix: 16)
         else { throw malformed("no four hexadecimal digits after \\u") }
@@ -231,7 +239,7 @@ struct JSONReader {
         return true
     }
 
-    private mutating func skipSpace() throws(TaskError) {
+    private mutating func skipSpace() throws(JSONError) {
         while let byte = peek {
             if byte == 0x20 || byte == 0x0A || byte == 0x0D || byte == 0x09 {
                 at += 1
@@ -260,12 +268,12 @@ struct JSONReader {
         return "\(file): line \(line), column \(column)"
     }
 
-    private func malformed(_ found: String) -> TaskError {
-        TaskError(.malformed, place, found: found, remedy: "correct the JSON there")
+    private func malformed(_ found: String) -> JSONError {
+        JSONError(.malformed, place, found: found, remedy: "correct the JSON there")
     }
 
-    private func notFinite(_ place: String) -> TaskError {
-        TaskError(
+    private func notFinite(_ place: String) -> JSONError {
+        JSONError(
             .notFinite, place, found: "a number that is not finite", remedy: "write a finite number or leave it out")
     }
 }

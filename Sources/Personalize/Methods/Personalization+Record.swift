@@ -1,0 +1,77 @@
+import Privacy
+import Tasks
+
+/// What the record says beside the run's own findings.
+public struct RecordContext: Equatable, Sendable {
+    public var job: String
+    public var user: String
+    public var task: String
+    public var base: String
+    public var appliesTo: PrivacyRecord.AppliesTo
+    public var metrics: [String]
+    public var policy: ReleasePolicy
+
+    public init(
+        job: String, user: String, task: String, base: String, appliesTo: PrivacyRecord.AppliesTo, metrics: [String],
+        policy: ReleasePolicy
+    ) {
+        self.job = job
+        self.user = user
+        self.task = task
+        self.base = base
+        self.appliesTo = appliesTo
+        self.metrics = metrics
+        self.policy = policy
+    }
+}
+
+extension Personalization {
+    /// The run's findings as the privacy report tells them, the release decision included.
+    ///
+    /// - Parameter sharers: in the order in which they were given to the run.
+    public func record(
+        _ context: RecordContext, settings: Settings, sharers: [Sharer]
+    ) -> PrivacyRecord {
+        let points = [baseCandidate] + candidates.map(candidate)
+        let merged = choice.scores
+        return PrivacyRecord(
+            job: context.job, user: context.user, task: context.task, base: context.base,
+            appliesTo: context.appliesTo, metrics: context.metrics,
+            search: .init(
+                optimizer: settings.search.rawValue, granularity: settings.granularity.rawValue,
+                merge: settings.merge.rawValue, alpha: settings.alpha, budget: settings.budget,
+                evaluations: candidates.count, seed: seed, historyItems: historyItems),
+            sharers: sharers.indices.map { index in
+                .init(
+                    id: sharers[index].id, cosine: sharers[index].cosine, utility: self.sharers[index].utility,
+                    weights: weights.map { $0[index] }, similarityBefore: base.similarities[index],
+                    similarityAfter: merged.similarities[index])
+            },
+            utility: .init(
+                base: base.utility, merged: merged.utility, baseMetrics: base.metrics, mergedMetrics: merged.metrics),
+            similarity: .init(before: base.similarity, after: merged.similarity),
+            heldOut: heldOut, candidates: points, front: paretoFront(points),
+            alternatives: alternatives(points), outcome: choice.outcome,
+            release: context.policy.decide(similarity: merged.similarities))
+    }
+
+    private var heldOut: PrivacyRecord.HeldOutRecord? {
+        guard let baseScore = base.heldOut, let mergedScore = choice.scores.heldOut else { return nil }
+        return .init(
+            items: heldOutItems, base: baseScore, merged: mergedScore, sharers: sharers.compactMap(\.heldOut),
+            gap: choice.scores.searched - mergedScore)
+    }
+
+    private var baseCandidate: PrivacyRecord.CandidateRecord {
+        .init(
+            evaluation: 0, generation: 0, weights: Array(repeating: 0, count: choice.weights.count),
+            utility: base.utility, similarity: base.similarity, similarities: base.similarities, fitness: base.fitness)
+    }
+
+    private func candidate(_ entry: JournalEntry) -> PrivacyRecord.CandidateRecord {
+        .init(
+            evaluation: entry.evaluation, generation: entry.generation, weights: entry.weights,
+            utility: entry.scores.utility, similarity: entry.scores.similarity,
+            similarities: entry.scores.similarities, fitness: entry.scores.fitness)
+    }
+}

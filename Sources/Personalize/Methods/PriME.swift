@@ -1,0 +1,144 @@
+import Checkpoints
+import Evolution
+import Llama
+import Tasks
+import Tokenizers
+
+/// A sharer whose adapter takes part in the merge.
+public struct Sharer: Sendable {
+    public let id: String
+    public let adapter: Adapter
+    /// Cosine to the target; nil where the sharers were named by hand.
+    public let cosine: Double?
+
+    public init(id: String, adapter: Adapter, cosine: Double?) {
+        self.id = id
+        self.adapter = adapter
+        self.cosine = cosine
+    }
+}
+
+/// How far a run is; numbers only.
+public enum RunProgress: Equatable, Sendable {
+    /// The base and the sharers predict the history.
+    case references
+    /// A generation is being evaluated: evaluations done, the budget, and the best fitness so far.
+    case search(evaluations: Int, budget: Int, best: Double)
+    /// The shipped model answers the queries.
+    case queries
+}
+
+/// PriME (arXiv 2503.18008): evolves the weights of a merge of sharers' adapters for one target.
+///
+/// The base, the sharers and every candidate are mixtures over one bank, so each stage is one batch.
+public struct PriME {
+    let task: TaskDefinition
+    let tokenizer: Tokenizer
+    let model: any LanguageModel
+    let settings: Settings
+
+    public init(task: TaskDefinition, tokenizer: Tokenizer, model: any LanguageModel, settings: Settings) {
+        self.task = task
+        self.tokenizer = tokenizer
+        self.model = model
+        self.settings = settings
+    }
+
+    /// Runs the method for one target.
+    ///
+    /// - Parameters:
+    ///   - user: the target with history and queries.
+    ///   - sharers: the selected sharers, most similar first.
+    ///   - journal: generations of an earlier attempt are replayed from it, new ones appended.
+    ///   - progress: told before each stage; returning false stops the run with `.interrupted`, nothing lost.
+    public func personalize(
+        _ user: User, sharers: [Sharer], journal: inout some Journal, progress: (RunProgress) -> Bool
+    ) throws(MethodError) -> Personalization {
+        var clock = PhaseClock()
+        let seed = targetSeed(settings.seed, user: user.id)
+        let history = try historyPrompts(user, seed: seed)
+        let predictor = Predictor(
+            task: task, tokenizer: tokenizer, model: model, merge: settings.merge,
+            maxNewTokens: settings.maxNewTokens, sampling: settings.sampling, seed: seed)
+        do {
+            try model.load(bank: sharers.map(\.adapter))
+        } catch {
+            throw MethodError(.engine, error.place, found: error.found, remedy: error.remedy)
+        }
+        clock.lap(\.prepare)
+
+        guard progress(.references) else { throw interrupted(user) }
+        let lone = sharers.indices.map { Mixture.only($0, of: sharers.count) }
+        let references = try predictor.predictions(history.tokens, mixtures: [.base] + lone)
+        let objective = Objective(
+            task: task, gold: history.gold, sharerPredictions: Array(references.dropFirst()), alpha: settings.alpha,
+            split: HistorySplit(items: history.items, holdOut: settings.holdOut))
+        let scores = references.map(objective.scores)
+        clock.lap(\.references)
+
+        var search = CandidateSearch(
+            width: sharers.count, layers: settings.granularity == .layer ? model.config.layers : nil,
+            base: scores[0], sharers: Array(scores.dropFirst()))
+        try search.run(settings, seed: seed, user: user.id, journal: &journal, progress: progress) {
+            mixtures throws(MethodError) in
+            try predictor.predictions(history.tokens, mixtures: mixtures).map(objective.scores)
+        }
+        let choice = search.choice
+        clock.lap(\.search)
+
+        guard progress(.queries) else { throw interrupted(user) }
+        let answers = try self.answers(user, predictor: predictor, mixture: choice.mixture)
+        clock.lap(\.queries)
+        return Personalization(
+            choice: choice, base: scores[0], sharers: Array(scores.dropFirst()), candidates: search.entries,
+            sharerCount: sharers.count, historyItems: Set(history.items).count,
+            heldOutItems: objective.split.heldOut.count, answers: answers, seed: seed, seconds: clock.seconds)
+    }
+
+    private struct HistoryPrompts {
+        var tokens: [[Int32]] = []
+        var gold: [String] = []
+        /// The history item that each prompt asks about.
+        var items: [String] = []
+    }
+
+    private func historyPrompts(_ user: User, seed: UInt64) throws(MethodError) -> HistoryPrompts {
+        let examples: [Example]
+        do {
+            examples = try task.examples(
+                user, recent: settings.recent, retrieval: settings.retrieval, fraction: settings.fraction, seed: seed)
+        } catch {
+            throw MethodError(.task, error.place, found: error.found, remedy: error.remedy)
+        }
+        guard !examples.isEmpty else {
+            throw MethodError(
+                .emptyHistory, "user \(user.id)", found: "a history without items",
+                remedy: "give at least one item; PriME learns from nothing else")
+        }
+        return HistoryPrompts(
+            tokens: examples.map { tokenizer.encode($0.prompt) }, gold: examples.map(\.answer),
+            items: examples.map(\.item))
+    }
+
+    private func answers(
+        _ user: User, predictor: Predictor, mixture: Mixture
+    ) throws(MethodError) -> [Answer] {
+        let prompts: [Prompt]
+        do {
+            prompts = try task.prompts(user)
+        } catch {
+            throw MethodError(.task, error.place, found: error.found, remedy: error.remedy)
+        }
+        guard !prompts.isEmpty else { return [] }
+        let outputs = try predictor.predictions(prompts.map { tokenizer.encode($0.text) }, mixtures: [mixture])[0]
+        return zip(prompts, outputs).map { Answer(id: $0.id, output: $1) }
+    }
+}
+
+func interrupted(_ user: User) -> MethodError { interrupted(user: user.id) }
+
+func interrupted(user: String) -> MethodError {
+    MethodError(
+        .interrupted, "user \(user)", found: "the run was asked to stop",
+        remedy: "run it again: it goes on from the last finished generation")
+}

@@ -1,0 +1,48 @@
+import Checkpoints
+import Evolution
+
+/// How a weight is shared: one a sharer, or one a sharer and layer.
+public enum Granularity: String, Codable, Sendable, CaseIterable {
+    case adapter, layer
+}
+
+/// What steers a PriME run; the defaults are the paper's.
+public struct Settings: Equatable, Sendable {
+    public var search: Search = .cmaES
+    /// Fitness evaluations; the base's and the sharers' own predictions come on top.
+    public var budget = 30
+    public var seed: UInt64 = 0
+    public var granularity: Granularity = .adapter
+    public var merge: Merge = .delta
+    /// Every weight stays within plus and minus this.
+    public var bound = 1.5
+    /// The privacy coefficient: how much likeness to the sharers costs.
+    public var alpha = 0.1
+    /// The last so many history items are used.
+    public var recent = 50
+    /// A random part of the history prompts, 1 for all.
+    public var fraction = 1.0
+    /// Whether history prompts with retrieved items are added; nil for the task's own habit.
+    public var retrieval: Bool?
+    public var holdOut: HoldOut = .automatic
+    public var maxNewTokens = 100
+    /// nil decodes greedily; the authors sample at temperature 0.1, top-p 0.9.
+    public var temperature: Float?
+    public var topP: Float = 0.9
+
+    public init() {}
+
+    var sampling: (temperature: Float, topP: Float)? { temperature.map { ($0, topP) } }
+}
+
+/// A target's own seed: targets of one job must not share their random numbers, and the order of targets must not
+/// matter. FNV-1a over the user's id, then SplitMix64's finalizer.
+public func targetSeed(_ seed: UInt64, user: String) -> UInt64 {
+    var hash: UInt64 = 0xcbf2_9ce4_8422_2325
+    for byte in user.utf8 { hash = (hash ^ UInt64(byte)) &* 0x0000_0100_0000_01b3 }
+    var mixed = hash ^ (seed &* 0x9e37_79b9_7f4a_7c15)
+    mixed = (mixed ^ (mixed >> 30)) &* 0xbf58_476d_1ce4_e5b9
+    mixed = (mixed ^ (mixed >> 27)) &* 0x94d0_49bb_1331_11eb
+    // Below 2^53, so that every JSON reader sees the same number.
+    return (mixed ^ (mixed >> 31)) >> 11
+}

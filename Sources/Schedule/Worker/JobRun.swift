@@ -1,0 +1,142 @@
+import Checkpoints
+import Compute
+import Evolution
+import FoundationEssentials
+import Glibc
+import Llama
+import Manifest
+import Methods
+import Posix
+import Privacy
+import Report
+import Spool
+import Tasks
+import Telemetry
+import Tokenizers
+
+/// One job from its folder to a sealed result, in the daemon's worker process and in a foreground run alike.
+///
+/// A finished target is kept in the job's journal as it is published, so an interrupted job does not do it again.
+public struct JobRun {
+    let folder: JobFolder
+    let configuration: Configuration
+    let reporter: WorkerReporter
+    /// Asked before each batch; true ends the run as soon as nothing is lost.
+    let shouldStop: () -> Bool
+
+    public init(
+        folder: JobFolder, configuration: Configuration, reporter: WorkerReporter, shouldStop: @escaping () -> Bool
+    ) {
+        self.folder = folder
+        self.configuration = configuration
+        self.reporter = reporter
+        self.shouldStop = shouldStop
+    }
+
+    /// Does the job. Only a failure of the job as a whole is a failure here; a target that fails does so in result.json.
+    public func run() -> JobOutcome {
+        do {
+            try work()
+            return .sealed
+        } catch {
+            if error.isInterruption { return .stopped }
+            return .failed(JobFailure(error.problem, isPermanent: error.isPermanent))
+        }
+    }
+
+    private func work() throws(JobError) {
+        let start = MonotonicClock.seconds()
+        try told { try folder.prepare() }
+        let bytes = try told { try Files.read(folder.manifest, limit: configuration.largestManifestMiB << 20) }
+        let manifest = try told { try JobManifest(bytes, file: "manifest") }
+        let id = folder.id(written: manifest.id).description
+        let log = Log.file(folder.log)
+        let names = Names(folder: Files.parent(of: folder.manifest), configuration: configuration)
+        let inputs = try JobInputs(manifest, names: names)
+        log(.jobStarted(id, targets: inputs.targets.count, attempt: folder.attempts.started))
+        let model = Llama(inputs.folder, options: configuration.engineOptions)
+        let run = TargetRun(
+            job: id, manifest: manifest, inputs: inputs, model: model, configuration: configuration, log: log)
+        var results: [TargetResult] = []
+        for (index, target) in inputs.targets.enumerated() {
+            let kept = "\(folder.journal)/\(target.user)"
+            if let result = finished(kept) {
+                results.append(result)
+                continue
+            }
+            var progress = JobProgress(
+                targets: inputs.targets.count, finished: index, user: target.user, stage: "select")
+            reporter.report(progress)
+            do throws(JobError) {
+                let result = try run.personalize(target, in: kept) { news in
+                    progress.show(news)
+                    reporter.report(progress)
+                    return !shouldStop()
+                }
+                results.append(result)
+            } catch {
+                // What another try may mend ends this attempt; what it cannot is this target's alone.
+                guard error.isPermanent, !error.isInterruption else { throw error }
+                log(.targetFailed(user: target.user, code: error.code))
+                results.append(TargetResult(user: target.user, failure: error))
+            }
+        }
+        try publish(ResultFile(id: id, targets: results), log: log, seconds: MonotonicClock.seconds() - start)
+    }
+
+    /// The result of a target that an earlier attempt finished.
+    private func finished(_ kept: String) -> TargetResult? {
+        guard let bytes = try? Files.read("\(kept)/\(TargetRun.resultName)", limit: 1 << 26) else { return nil }
+        return try? JSONDecoder().decode(TargetResult.self, from: Data(bytes))
+    }
+
+    private func publish(_ result: ResultFile, log: Log, seconds: Double) throws(JobError) {
+        log(.jobFinished(result.id, status: result.status.rawValue, seconds: seconds))
+        try told {
+            for target in result.targets where Files.exists("\(folder.journal)/\(target.user)") {
+                try copy("\(folder.journal)/\(target.user)", to: "\(folder.staging)/\(target.user)")
+            }
+            try Files.writeAtomically(try encoded(result), to: "\(folder.staging)/result.json")
+            try folder.seal()
+        }
+    }
+
+    private func copy(_ source: String, to destination: String) throws {
+        try Files.makeDirectories(destination)
+        for name in try Files.list(source) where name != TargetRun.resultName {
+            let path = "\(source)/\(name)"
+            if try Files.status(path).kind == .directory {
+                try copy(path, to: "\(destination)/\(name)")
+            } else {
+                try Files.copy(path, to: "\(destination)/\(name)", limit: .max)
+            }
+        }
+    }
+}
+
+extension JobProgress {
+    fileprivate mutating func show(_ news: RunProgress) {
+        switch news {
+        case .references:
+            stage = "references"
+        case .search(let evaluations, let budget, let best):
+            stage = "evolve"
+            evaluation = evaluations
+            self.budget = budget
+            self.best = best.isFinite ? best : nil
+        case .queries:
+            stage = "queries"
+        }
+    }
+}
+
+extension Configuration {
+    /// The engine's bounds; without a number of threads the slots share the machine's cores.
+    public var engineOptions: EngineOptions {
+        var options = EngineOptions()
+        options.threads = threads > 0 ? threads : max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN)) / slots)
+        options.tokenBudget = tokenBudget
+        options.cacheBytes = cacheMiB << 20
+        return options
+    }
+}

@@ -1,0 +1,79 @@
+import Manifest
+import Posix
+
+/// Finds what a manifest names: below its own folder first, then below the configured root of its kind.
+///
+/// A path never leaves the folder it is relative to, and no part of it may be a symbolic link: the inbox is written by
+/// others.
+public struct Names: Sendable {
+    /// The manifest's folder; nil where others write into it beside the manifest.
+    public let folder: String?
+    public let configuration: Configuration
+
+    public init(folder: String?, configuration: Configuration) {
+        self.folder = folder
+        self.configuration = configuration
+    }
+
+    public enum Kind: String, Sendable {
+        case model, pool, task, history, adapter
+    }
+
+    private func roots(_ kind: Kind) -> [String] {
+        let root =
+            switch kind {
+            case .model: configuration.models
+            case .pool, .adapter: configuration.pools
+            case .task: configuration.tasks
+            case .history: configuration.histories
+            }
+        return [folder, root].compactMap { $0 }
+    }
+
+    /// The path of a folder that `name` means.
+    public func folder(_ name: String, _ kind: Kind, place: String) throws(JobError) -> String {
+        for root in roots(kind) {
+            let path = "\(root)/\(name)"
+            guard Files.exists(path) else { continue }
+            try refuseLinks(name, below: root, place: place)
+            guard (try? Files.status(path))?.kind == .directory else {
+                throw JobError(code: "not-found", place: place, message: "\(name) is no folder; name a \(kind) folder")
+            }
+            return path
+        }
+        throw missing(name, kind, place)
+    }
+
+    /// The bytes of a file that `name` means, and its name for messages.
+    public func file(_ name: String, _ kind: Kind, limit: Int, place: String) throws(JobError) -> [UInt8] {
+        for root in roots(kind) where Files.exists("\(root)/\(name)") {
+            do {
+                return try Files.read(name, beneath: root, limit: limit)
+            } catch {
+                throw JobError(
+                    code: "unreadable", place: place,
+                    message:
+                        "\(name) cannot be read (\(error.description)); name a regular file of at most \(limit) bytes")
+            }
+        }
+        throw missing(name, kind, place)
+    }
+
+    private func missing(_ name: String, _ kind: Kind, _ place: String) -> JobError {
+        JobError(
+            code: "not-found", place: place,
+            message: "there is no \(kind) \(name); looked in \(roots(kind).joined(separator: " and "))")
+    }
+
+    private func refuseLinks(_ name: String, below root: String, place: String) throws(JobError) {
+        var path = root
+        for part in name.split(separator: "/") {
+            path += "/\(part)"
+            guard (try? Files.status(path))?.kind != .symbolicLink else {
+                throw JobError(
+                    code: "escape", place: place, message: "\(name) goes through a symbolic link; name the place itself"
+                )
+            }
+        }
+    }
+}

@@ -1,0 +1,131 @@
+import FoundationEssentials
+import Methods
+import Privacy
+import Spool
+
+/// result.json: what other programs rely on.
+struct ResultFile: Codable, Equatable {
+    var schema = 1
+    var id: String
+    var status: Status
+    var error: Problem?
+    var targets: [TargetResult]
+
+    enum Status: String, Codable {
+        case done, held, failed
+    }
+
+    init(id: String, targets: [TargetResult]) {
+        self.id = id
+        self.targets = targets
+        let states = targets.map(\.status)
+        status = states.contains(.failed) ? .failed : states.contains(.held) ? .held : .done
+        if status == .failed, let first = targets.first(where: { $0.status == .failed }) {
+            let count = states.count { $0 == .failed }
+            error = Problem(
+                code: first.error?.code ?? "failed",
+                message: "\(count) of \(targets.count) targets failed; the first: \(first.error?.message ?? "unknown")",
+                place: first.error?.place ?? "user \(first.user)")
+        }
+    }
+}
+
+/// One target in result.json.
+struct TargetResult: Codable, Equatable {
+    var user: String
+    var status: Status
+    var error: Problem?
+    var sharers: [String]?
+    var weights: Weights?
+    var merge: String?
+    var utility: Utility?
+    var similarity: Similarity?
+    var evaluations: Int?
+    var seed: UInt64?
+    var seconds: [String: Double]?
+
+    enum Status: String, Codable {
+        /// The merged adapter ships.
+        case done
+        /// The base was no worse and ships.
+        case base
+        /// The release policy holds the result back.
+        case held
+        case failed
+    }
+
+    struct Utility: Codable, Equatable {
+        var base: Double
+        var merged: Double
+        var sharers: [String: Double]
+    }
+
+    struct Similarity: Codable, Equatable {
+        var mean: Double
+        var sharers: [String: Double]
+    }
+
+    init(user: String, failure: JobError) {
+        self.user = user
+        status = .failed
+        error = failure.problem
+    }
+
+    init(_ record: PrivacyRecord, _ run: Personalization) {
+        user = record.user
+        if case .held(let reason) = record.release {
+            status = .held
+            error = Problem(code: "held", message: reason, place: "release policy")
+        } else {
+            status = record.outcome == .base ? .base : .done
+        }
+        sharers = record.sharers.map(\.id)
+        weights =
+            record.search.granularity == Granularity.layer.rawValue ? .layers(run.weights) : .shared(run.weights[0])
+        merge = record.search.merge
+        utility = Utility(
+            base: record.utility.base, merged: record.utility.merged,
+            sharers: Dictionary(record.sharers.map { ($0.id, $0.utility) }) { first, _ in first })
+        similarity = Similarity(
+            mean: record.similarity.after,
+            sharers: Dictionary(record.sharers.map { ($0.id, $0.similarityAfter) }) { first, _ in first })
+        evaluations = record.search.evaluations
+        seed = record.search.seed
+        let phases = run.seconds
+        seconds = [
+            "total": phases.total, "prepare": phases.prepare, "references": phases.references,
+            "search": phases.search, "queries": phases.queries,
+        ].mapValues { ($0 * 1000).rounded() / 1000 }
+    }
+}
+
+/// `[w]` for one weight a sharer, `[[w]]` for one a layer and sharer.
+enum Weights: Codable, Equatable {
+    case shared([Double])
+    case layers([[Double]])
+
+    init(from decoder: any Decoder) throws {
+        let value = try decoder.singleValueContainer()
+        if let shared = try? value.decode([Double].self) {
+            self = .shared(shared)
+        } else {
+            self = .layers(try value.decode([[Double]].self))
+        }
+    }
+
+    func encode(to encoder: any Encoder) throws {
+        var value = encoder.singleValueContainer()
+        switch self {
+        case .shared(let weights): try value.encode(weights)
+        case .layers(let weights): try value.encode(weights)
+        }
+    }
+}
+
+/// A value as a JSON document with sorted keys: equal values give equal bytes.
+func encoded(_ value: some Encodable, pretty: Bool = true) throws -> [UInt8] {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+    if pretty { encoder.outputFormatting.insert(.prettyPrinted) }
+    return Array(try encoder.encode(value)) + [UInt8(ascii: "\n")]
+}

@@ -1,0 +1,255 @@
+import Glibc
+import Posix
+import Queue
+import Spool
+import Telemetry
+
+/// What may be changed while a daemon runs.
+public struct ServiceOptions: Sendable, Equatable {
+    /// How many jobs run at once.
+    public var slots = 1
+    public var queue = JobQueue.Policy()
+    /// Seconds between looks at the inbox without an announcement; also between tries of what the disk refused.
+    public var rescanSeconds = 60.0
+    /// Seconds without a sign after which a worker is killed.
+    public var stallSeconds = 3600.0
+
+    public init() {}
+}
+
+/// The daemon: takes jobs from the spool's inbox, has worker processes do them, and publishes what they made.
+///
+/// One thread, which waits in one poll(2) for the inbox, the signals, the workers and the time. It never opens a model nor
+/// a history, so no input can stop it. Run it on the process's first thread: workers die with the thread.
+public final class Service {
+    let spool: Spool
+    var options: ServiceOptions
+    let supervisor: Supervisor
+    let manager: ServiceManager
+    let log: Log
+    private let signals: Signals
+    private let reload: () -> ServiceOptions?
+
+    var queue: JobQueue
+    /// The jobs that are claimed, by their ids.
+    var jobs: [String: SpooledJob] = [:]
+    /// What could not be published yet; with a problem, as a failure.
+    var unpublished: [(job: SpooledJob, problem: Problem?)] = []
+    var published: [String: Int] = [:]
+
+    private var watch: InboxWatch?
+    private var isStopping = false
+    private var runsOnce = false
+    private var inbox = InboxState()
+    private var reporting = Reporting()
+
+    /// What the last look at the inbox found.
+    private struct InboxState {
+        var nextScan = 0.0
+        var isAwaited = true
+        /// Names that could not be claimed, until the next rescan.
+        var refused: Set<String> = []
+        /// Names that were logged as no jobs.
+        var reported: Set<String> = []
+        var isDiskFull = false
+    }
+
+    private struct Reporting {
+        var status: ServiceStatus?
+        var nextStatus = 0.0
+        var nextSign = 0.0
+    }
+
+    /// - Parameters:
+    ///   - signals: SIGTERM and SIGINT stop, a second time at once; SIGHUP reloads.
+    ///   - reload: reads the options again; nil keeps what is in force.
+    public init(
+        spool: Spool, worker: WorkerProgram, options: ServiceOptions = ServiceOptions(), signals: Signals,
+        manager: ServiceManager = ServiceManager(), log: Log, reload: @escaping () -> ServiceOptions? = { nil }
+    ) {
+        self.spool = spool
+        self.options = options
+        self.signals = signals
+        self.manager = manager
+        self.log = log
+        self.reload = reload
+        queue = JobQueue(options.queue)
+        supervisor = Supervisor(worker, lock: spool.lock, stallSeconds: options.stallSeconds)
+    }
+
+    /// Serves until a signal asks to stop; with `once`, until the inbox is empty and every job is published.
+    public func run(once: Bool = false) throws(PosixError) {
+        Signals.ignoreBrokenPipes()
+        runsOnce = once
+        // First the watch, then the scan: what comes between is announced.
+        beginWatch()
+        let recovered = try recover()
+        manager.notify(.ready)
+        log(.serviceReady(slots: options.slots, recovered: recovered))
+        while true {
+            let time = MonotonicClock.seconds()
+            if !isStopping {
+                if time >= inbox.nextScan { try look(at: time) }
+                startJobs(at: time)
+            }
+            report(at: time)
+            if isDone { break }
+            try wait(from: time)
+        }
+        isStopping = true
+        report(at: .infinity, as: .stopped)
+        log(.serviceStopped)
+    }
+
+    private var isDone: Bool {
+        if !supervisor.runs.isEmpty { return false }
+        return isStopping || runsOnce && !inbox.isAwaited && queue.entries.isEmpty && unpublished.isEmpty
+    }
+
+    // MARK: - Waiting
+
+    private func wait(from time: Double) throws(PosixError) {
+        var wakes = [time + 10, supervisor.nextStall, manager.watchdogInterval.map { time + $0 / 3 }].compactMap { $0 }
+        if !isStopping {
+            wakes.append(inbox.nextScan)
+            if let retry = queue.nextRetry, supervisor.runs.count < options.slots { wakes.append(retry) }
+        }
+        if reporting.status != status(isStopping ? .stopping : .serving) { wakes.append(reporting.nextStatus) }
+        let pause = max(0, (wakes.min() ?? time) - time)
+        let descriptors =
+            [signals.descriptor.number, watch?.descriptor.number].compactMap { $0 } + supervisor.descriptors
+        _ = try poll(descriptors, milliseconds: Int((pause * 1000).rounded(.up)))
+        try hearSignals()
+        try hearInbox()
+        let now = MonotonicClock.seconds()
+        for (run, ending) in try supervisor.collect(at: now) { settle(run, ending, at: now) }
+    }
+
+    private func hearSignals() throws(PosixError) {
+        for signal in try signals.received() {
+            switch signal {
+            case SIGHUP:
+                manager.notify(.reloading(at: MonotonicClock.nanoseconds() / 1000))
+                if let options = reload() { adopt(options) }
+                manager.notify(.ready)
+                log(.serviceReloaded)
+            case SIGTERM, SIGINT: stop()
+            default: continue
+            }
+        }
+    }
+
+    private func stop() {
+        if isStopping {
+            supervisor.kill()
+            return
+        }
+        isStopping = true
+        manager.notify(.stopping)
+        log(.serviceStopping(running: supervisor.runs.count))
+        supervisor.askToStop()
+    }
+
+    private func adopt(_ options: ServiceOptions) {
+        self.options = options
+        queue.policy = options.queue
+        supervisor.stallSeconds = options.stallSeconds
+        inbox.nextScan = 0
+    }
+
+    // MARK: - The inbox
+
+    private func beginWatch() {
+        do throws(PosixError) { watch = try InboxWatch(spool.inbox) } catch {
+            watch = nil
+            log(.trouble(error))
+        }
+    }
+
+    private func hearInbox() throws(PosixError) {
+        guard let watch else { return }
+        let news = try watch.news()
+        if news.hasLost { log(.announcementsLost) }
+        if news.hasEnded { self.watch = nil }
+        if news.callsForScan { inbox.nextScan = 0 }
+    }
+
+    /// Takes what is ready, as far as there is room.
+    private func look(at time: Double) throws(PosixError) {
+        let isRescan = inbox.nextScan > 0
+        // Without announcements the inbox has to be looked at often.
+        inbox.nextScan = time + (watch == nil ? min(5, options.rescanSeconds) : options.rescanSeconds)
+        if isRescan {
+            inbox.refused = []
+            if watch == nil { beginWatch() }
+            retryPublishing()
+            _ = try recover()
+        }
+        guard queue.room > 0, hasDiskRoom() else {
+            inbox.isAwaited = true
+            return
+        }
+        do throws(PosixError) { try takeJobs(at: time) } catch { log(.trouble(error)) }
+    }
+
+    private func takeJobs(at time: Double) throws(PosixError) {
+        let scan = try spool.inbox.scan(announced: watch?.announced ?? [], limit: queue.room + inbox.refused.count)
+        for name in scan.strange where inbox.reported.insert(name).inserted { log(.fileIgnored(name)) }
+        if scan.undecodable > 0 && inbox.reported.insert("/").inserted { log(.namesIgnored(scan.undecodable)) }
+        for name in scan.ready where queue.room > 0 && !inbox.refused.contains(name) {
+            do throws(PosixError) {
+                if let job = try spool.take(name) { add(job, at: time) }
+            } catch {
+                inbox.refused.insert(name)
+                log(.trouble(error))
+            }
+        }
+        watch?.forget(watch?.announced.filter { !Files.exists("\(spool.folders.inbox)/\($0)") } ?? [])
+        let remaining = Set(scan.ready).subtracting(inbox.refused).filter {
+            Files.exists("\(spool.folders.inbox)/\($0)")
+        }
+        inbox.isAwaited = scan.hasMore || !remaining.isEmpty || !scan.unsettled.isEmpty
+        if scan.hasMore && queue.room > 0 { inbox.nextScan = time }
+        if !scan.unsettled.isEmpty { inbox.nextScan = min(inbox.nextScan, time + 0.5) }
+    }
+
+    /// Looks at the inbox soon if files wait in it that did not fit.
+    func queueHasRoom() {
+        if inbox.isAwaited { inbox.nextScan = 0 }
+    }
+
+    private func hasDiskRoom() -> Bool {
+        let share = (try? spool.freeShare()) ?? 1
+        let isFull = share < spool.limits.freeShare
+        if isFull && !inbox.isDiskFull { log(.diskFull(freeShare: share)) }
+        inbox.isDiskFull = isFull
+        return !isFull
+    }
+
+    // MARK: - Reports
+
+    private func report(at time: Double, as state: ServiceStatus.State? = nil) {
+        let status = status(state ?? (isStopping ? .stopping : .serving))
+        if time >= reporting.nextStatus && reporting.status != status {
+            reporting.status = status
+            reporting.nextStatus = time + 1
+            do throws(PosixError) { try status.write(to: spool.folders) } catch { log(.trouble(error)) }
+            manager.notify(.status(status.line))
+        }
+        if time >= reporting.nextSign {
+            reporting.nextSign = time + min(10, (manager.watchdogInterval ?? 30) / 3)
+            manager.notify(.watchdog)
+            if isStopping { manager.notify(.extendTimeout(60_000_000)) }
+        }
+    }
+
+    private func status(_ state: ServiceStatus.State) -> ServiceStatus {
+        ServiceStatus(
+            state: state, pid: Int(getpid()), slots: options.slots,
+            running: supervisor.runs.map { run in
+                ServiceStatus.RunningJob(
+                    id: run.job.id, submitter: run.job.submitter, attempt: run.attempt, process: run.process.id,
+                    since: run.startTime, progress: run.progress)
+            }, queue: queue.entries.compactMap(ServiceStatus.QueuedJob.init), published: published)
+    }
+}

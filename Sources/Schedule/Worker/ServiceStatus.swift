@@ -1,0 +1,91 @@
+import FoundationEssentials
+import Posix
+import Queue
+import Spool
+
+/// What a daemon says of itself in `status.json`, for `primed status` and `submit --wait`.
+public struct ServiceStatus: Codable, Sendable, Equatable {
+    public enum State: String, Codable, Sendable {
+        case serving, stopping, stopped
+    }
+
+    public struct RunningJob: Codable, Sendable, Equatable {
+        public let id: String
+        public let submitter: String
+        public let attempt: Int
+        /// The worker's process id.
+        public let process: Int
+        /// When the attempt began, RFC 3339.
+        public let since: String
+        public let progress: JobProgress?
+    }
+
+    public struct QueuedJob: Codable, Sendable, Equatable {
+        public let id: String
+        public let submitter: String
+        public let priority: Int
+        /// `waiting`, `cooling-off` or `held`.
+        public let state: String
+        public let failures: Int
+        public let reason: String?
+    }
+
+    public var schema = 1
+    public var state: State
+    public var pid: Int
+    public var slots: Int
+    public var running: [RunningJob]
+    /// In the order of arrival.
+    public var queue: [QueuedJob]
+    /// How many results of each status this daemon has published since it began.
+    public var published: [String: Int]
+
+    /// What the daemon of a spool said last, nil where none ever served it.
+    public static func read(_ folders: Spool.Folders) -> ServiceStatus? {
+        guard let bytes = try? Files.read(folders.status, limit: 1 << 26) else { return nil }
+        return try? JSONDecoder().decode(ServiceStatus.self, from: Data(bytes))
+    }
+
+    func write(to folders: Spool.Folders) throws(PosixError) {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        guard let bytes = try? encoder.encode(self) else { return }
+        try Files.writeAtomically(Array(bytes) + [UInt8(ascii: "\n")], to: folders.status, durable: false)
+    }
+
+    /// One line for the service manager.
+    var line: String {
+        let jobs = running.map { job in
+            guard let progress = job.progress else { return job.id }
+            var words = [
+                job.id, "target \(min(progress.finished + 1, progress.targets))/\(progress.targets)", progress.stage,
+            ]
+            if let evaluation = progress.evaluation, let budget = progress.budget {
+                words.append("\(evaluation)/\(budget)")
+            }
+            if let best = progress.best { words.append("best \((best * 1000).rounded() / 1000)") }
+            return words.joined(separator: " ")
+        }
+        return (["\(state.rawValue), \(queue.count) waiting"] + jobs).joined(separator: "; ")
+    }
+}
+
+extension ServiceStatus.QueuedJob {
+    init?(_ entry: JobQueue.Entry) {
+        switch entry.state {
+        case .running: return nil
+        case .waiting: self.init(entry, state: "waiting", reason: nil)
+        case .coolingOff: self.init(entry, state: "cooling-off", reason: nil)
+        case .held(let reason): self.init(entry, state: "held", reason: reason)
+        }
+    }
+
+    private init(_ entry: JobQueue.Entry, state: String, reason: String?) {
+        id = entry.job.id
+        submitter = entry.job.submitter
+        priority = entry.job.priority
+        failures = entry.failures
+        self.state = state
+        self.reason = reason
+    }
+}

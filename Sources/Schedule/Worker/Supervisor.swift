@@ -1,0 +1,115 @@
+import Glibc
+import Posix
+import Spool
+
+/// The worker processes of a daemon, one for each job that runs.
+final class Supervisor {
+    /// How a worker left its job.
+    enum Ending: Equatable {
+        case sealed
+        /// It stopped because it was asked to.
+        case stopped
+        case failed(JobFailure)
+        /// It ended without a word; how, in kebab-case.
+        case crashed(String)
+    }
+
+    struct Run {
+        let job: SpooledJob
+        let attempt: Int
+        let startTime: String
+        let process: WorkerProcess
+        fileprivate(set) var progress: JobProgress?
+        /// When it last said something.
+        fileprivate(set) var lastSign: Double
+        fileprivate(set) var noise = 0
+        fileprivate var failure: JobFailure?
+        fileprivate var killedFor: String?
+        fileprivate var isToStop = false
+    }
+
+    private let program: WorkerProgram
+    private let lock: FileLock
+    /// Seconds without a sign after which a worker is killed.
+    var stallSeconds: Double
+    /// In the order in which they started.
+    private(set) var runs: [Run] = []
+
+    init(_ program: WorkerProgram, lock: FileLock, stallSeconds: Double) {
+        self.program = program
+        self.lock = lock
+        self.stallSeconds = stallSeconds
+    }
+
+    /// Readable when there is something to `collect`.
+    var descriptors: [Int32] { runs.flatMap(\.process.descriptors) }
+
+    /// The time at which the next worker counts as stalled, nil when none can.
+    var nextStall: Double? { runs.filter { $0.killedFor == nil }.map { $0.lastSign + stallSeconds }.min() }
+
+    /// - Returns: the worker's process id.
+    func start(_ job: SpooledJob, attempt: Int, at time: Double) throws(PosixError) -> Int {
+        let process = try WorkerProcess(program, folder: job.folder, lock: lock)
+        runs.append(Run(job: job, attempt: attempt, startTime: WallClock.timestamp(), process: process, lastSign: time))
+        return process.id
+    }
+
+    /// Asks all workers to come to a point from which they can go on another time.
+    func askToStop() {
+        for index in runs.indices {
+            runs[index].isToStop = true
+            runs[index].process.askToStop()
+        }
+    }
+
+    func kill() {
+        for index in runs.indices {
+            runs[index].isToStop = true
+            runs[index].process.kill()
+        }
+    }
+
+    /// Hears the workers, kills those that stalled, and lets go of those that have ended.
+    func collect(at time: Double) throws(PosixError) -> [(run: Run, ending: Ending)] {
+        var ended: [(run: Run, ending: Ending)] = []
+        var remaining: [Run] = []
+        for var run in runs {
+            // The exit first: what was said before it is in the pipe then.
+            let exit = try run.process.exit()
+            note(try run.process.listen(), in: &run, at: time)
+            if let exit {
+                ended.append((run, ending(of: run, exit)))
+                continue
+            }
+            if time - run.lastSign >= stallSeconds && run.killedFor == nil {
+                run.killedFor = "worker-stalled"
+                run.process.kill()
+            }
+            remaining.append(run)
+        }
+        runs = remaining
+        return ended
+    }
+
+    private func note(_ speech: WorkerProcess.Speech, in run: inout Run, at time: Double) {
+        if !speech.messages.isEmpty { run.lastSign = time }
+        run.noise += speech.noise
+        for message in speech.messages {
+            switch message {
+            case .progress(let progress): run.progress = progress
+            case .failed(let failure): run.failure = failure
+            }
+        }
+    }
+
+    private func ending(of run: Run, _ exit: ChildProcess.Exit) -> Ending {
+        if run.job.folder.isFinished { return .sealed }
+        if let failure = run.failure { return .failed(failure) }
+        switch exit {
+        case .code(EX_TEMPFAIL) where run.isToStop: return .stopped
+        case .signal where run.isToStop: return .stopped
+        case .code(let code): return .crashed("worker-exit-\(code)")
+        case .signal(let signal): return .crashed(run.killedFor ?? "worker-signal-\(signal)")
+        }
+    }
+}

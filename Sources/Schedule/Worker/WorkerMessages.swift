@@ -1,0 +1,112 @@
+import FoundationEssentials
+import Spool
+
+/// Where a job is.
+public struct JobProgress: Codable, Sendable, Equatable {
+    /// How many targets the job has, and how many of them are done.
+    public var targets: Int
+    public var finished: Int
+    /// The target at work.
+    public var user: String?
+    /// `select`, `predict`, `evolve`, …
+    public var stage: String
+    /// How many of the budget's evaluations are made.
+    public var evaluation: Int?
+    public var budget: Int?
+    /// The best fitness so far.
+    public var best: Double?
+
+    public init(
+        targets: Int, finished: Int, user: String? = nil, stage: String, evaluation: Int? = nil, budget: Int? = nil,
+        best: Double? = nil
+    ) {
+        self.targets = targets
+        self.finished = finished
+        self.user = user
+        self.stage = stage
+        self.evaluation = evaluation
+        self.budget = budget
+        self.best = best.flatMap { $0.isFinite ? $0 : nil }
+    }
+}
+
+/// Why a worker has no result.
+public struct JobFailure: Codable, Sendable, Equatable {
+    public let problem: Problem
+    /// Whether another try would fail in the same way.
+    public let isPermanent: Bool
+
+    public init(_ problem: Problem, isPermanent: Bool) {
+        self.problem = problem
+        self.isPermanent = isPermanent
+    }
+
+    enum CodingKeys: String, CodingKey {
+        case problem
+        case isPermanent = "permanent"
+    }
+}
+
+/// What a worker process tells the daemon, one JSON object a line: `{"progress":{…}}` or `{"failed":{…}}`.
+///
+/// That a job is done is told by its sealed result alone.
+public enum WorkerMessage: Sendable, Equatable {
+    case progress(JobProgress)
+    case failed(JobFailure)
+}
+
+extension WorkerMessage: Codable {
+    private enum Keys: CodingKey { case progress, failed }
+
+    public init(from decoder: any Decoder) throws {
+        let container = try decoder.container(keyedBy: Keys.self)
+        if let progress = try container.decodeIfPresent(JobProgress.self, forKey: .progress) {
+            self = .progress(progress)
+        } else {
+            self = .failed(try container.decode(JobFailure.self, forKey: .failed))
+        }
+    }
+
+    public func encode(to encoder: any Encoder) throws {
+        var container = encoder.container(keyedBy: Keys.self)
+        switch self {
+        case .progress(let progress): try container.encode(progress, forKey: .progress)
+        case .failed(let failure): try container.encode(failure, forKey: .failed)
+        }
+    }
+}
+
+extension WorkerMessage {
+    /// The message in a line, nil where it is none.
+    init?(line: [UInt8]) {
+        guard let message = try? JSONDecoder().decode(WorkerMessage.self, from: Data(line)) else { return nil }
+        self = message
+    }
+
+    /// As one line, with its line feed.
+    var line: [UInt8] {
+        // Strings, numbers and truth values: there is nothing that cannot be encoded.
+        Array((try? JSONEncoder().encode(self)) ?? Data()) + [UInt8(ascii: "\n")]
+    }
+}
+
+/// Cuts what comes out of a pipe into lines, and gives up lines that are too long.
+struct LineReader {
+    static let limit = 1 << 16
+    private var rest: [UInt8] = []
+    private var isSkipping = false
+
+    /// The lines that end in `bytes`, without their line feeds; an empty one for each that was too long.
+    mutating func lines(in bytes: [UInt8]) -> [[UInt8]] {
+        var lines: [[UInt8]] = []
+        for piece in bytes.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false).enumerated() {
+            if piece.offset > 0 {
+                lines.append(isSkipping ? [] : rest)
+                rest.removeAll(keepingCapacity: true)
+                isSkipping = false
+            }
+            if rest.count + piece.element.count > Self.limit { isSkipping = true } else { rest += piece.element }
+        }
+        return lines
+    }
+}

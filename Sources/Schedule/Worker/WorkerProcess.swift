@@ -1,0 +1,140 @@
+import Glibc
+import Posix
+import Spool
+
+// MARK: - In the worker process
+
+/// How a job's run ended.
+public enum JobOutcome: Sendable, Equatable {
+    /// The folder's result is sealed.
+    case sealed
+    /// It was asked to stop and goes on from its journal another time.
+    case stopped
+    case failed(JobFailure)
+}
+
+/// Tells the daemon how a job gets on; in a foreground run, whoever shows the progress.
+public struct WorkerReporter: Sendable {
+    private let send: @Sendable (WorkerMessage) -> Void
+
+    public init(_ send: @escaping @Sendable (WorkerMessage) -> Void) { self.send = send }
+
+    /// Writes to the daemon that started this process. When it is gone, nobody is told.
+    init(to descriptor: Descriptor) {
+        send = { message in try? descriptor.write(message.line) }
+    }
+
+    public func report(_ progress: JobProgress) { send(.progress(progress)) }
+    public func report(_ failure: JobFailure) { send(.failed(failure)) }
+}
+
+/// Whether somebody wants this process to stop: SIGTERM or SIGINT came. The second one ends it at once.
+public final class StopRequest {
+    private var signals: Signals?
+    public private(set) var isMade = false
+
+    public init() throws(PosixError) { signals = try Signals(catching: [SIGTERM, SIGINT]) }
+
+    /// Looks for a signal that has come since. Cheap enough for every batch.
+    public func check() -> Bool {
+        if let signals, let received = try? signals.received(), !received.isEmpty {
+            isMade = true
+            self.signals = nil
+        }
+        return isMade
+    }
+}
+
+/// The whole of a worker process: does the job in a claimed folder and tells the daemon. The worker only seals the
+/// result; it is the daemon that publishes it.
+///
+/// - Returns: the code to exit with.
+public func serveAsWorker(
+    folder path: String, run: (JobFolder, WorkerReporter, StopRequest) -> JobOutcome
+) -> Int32 {
+    Signals.ignoreBrokenPipes()
+    let reporter = WorkerReporter(to: Descriptor(WorkerProcess.messages))
+    let stop: StopRequest
+    do throws(PosixError) { stop = try StopRequest() } catch { return EX_OSERR }
+    switch run(JobFolder(claimed: path), reporter, stop) {
+    case .sealed: return EX_OK
+    case .stopped: return EX_TEMPFAIL
+    case .failed(let failure):
+        reporter.report(failure)
+        return failure.isPermanent ? EX_DATAERR : EX_SOFTWARE
+    }
+}
+
+// MARK: - In the daemon
+
+/// The program that does jobs: `path arguments… FOLDER`.
+public struct WorkerProgram: Sendable, Equatable {
+    public let path: String
+    public let arguments: [String]
+
+    public init(path: String, arguments: [String]) {
+        self.path = path
+        self.arguments = arguments
+    }
+}
+
+/// A worker process as the daemon sees it.
+final class WorkerProcess {
+    /// The descriptors that a worker finds open: for its messages, and, to keep it as long as it lives, the spool's lock.
+    static let messages: Int32 = 3
+    static let lock: Int32 = 4
+
+    private let child: ChildProcess
+    private let pipe: Descriptor
+    private var reader = LineReader()
+
+    init(_ program: WorkerProgram, folder: JobFolder, lock: FileLock) throws(PosixError) {
+        let pipe = try Pipe()
+        try pipe.reading.setNonBlocking()
+        child = try ChildProcess(
+            program.path, arguments: program.arguments + [folder.path],
+            inheriting: [
+                STDIN_FILENO: try Descriptor.null(), Self.messages: pipe.writing, Self.lock: lock.descriptor,
+            ])
+        self.pipe = pipe.reading
+    }
+
+    var id: Int { Int(child.id) }
+
+    /// Readable when the process has spoken, or has ended.
+    var descriptors: [Int32] { [pipe.number, child.ending.number] }
+
+    struct Speech: Equatable {
+        var messages: [WorkerMessage] = []
+        /// How many lines were no messages.
+        var noise = 0
+    }
+
+    /// What the process has said since the last call; never waits.
+    func listen() throws(PosixError) -> Speech {
+        var speech = Speech()
+        while let bytes = try pipe.read(), !bytes.isEmpty {
+            for line in reader.lines(in: bytes) {
+                if let message = WorkerMessage(line: line) {
+                    speech.messages.append(message)
+                } else {
+                    speech.noise += 1
+                }
+            }
+        }
+        return speech
+    }
+
+    /// How the process ended, nil while it runs. Ask no more once it was told. What the process had started is killed.
+    func exit() throws(PosixError) -> ChildProcess.Exit? {
+        guard try !poll([child.ending.number], milliseconds: 0).isEmpty else { return nil }
+        // Before the exit is collected: only until then the group is sure to be this one.
+        kill()
+        return try child.exit()
+    }
+
+    func askToStop() { child.kill(SIGTERM) }
+
+    /// With all that it started.
+    func kill() { child.kill(SIGKILL, wholeGroup: true) }
+}

@@ -1,0 +1,220 @@
+import Glibc
+import Posix
+import Spool
+import Telemetry
+import Testing
+
+@testable import Worker
+
+@Suite struct ServiceTests {
+    @Test func onceDoesWhatIsThereAndEnds() throws {
+        let bench = try ServiceBench()
+        defer { bench.remove() }
+        for id in ["a", "b", "c"] { try bench.drop(id) }
+        try Files.append(Array("nonsense".utf8), to: "\(bench.folders.inbox)/bad.json")
+        try Files.append(Array("words".utf8), to: "\(bench.folders.inbox)/notes.txt")
+        bench.options.queue.capacity = 1
+        let service = try bench.serve()
+        #expect(bench.results == ["a", "b", "bad", "c"] && bench.entries == [])
+        #expect(bench.result("b").contains("done") && bench.result("bad").contains("rejected"))
+        #expect(service.published == ["done": 3])
+        #expect(try Files.list(bench.folders.inbox) == ["notes.txt"])
+        #expect(bench.names.first == "service-ready" && bench.names.last == "service-stopped")
+        let status = try #require(ServiceStatus.read(bench.folders))
+        #expect(
+            status.state == .stopped && status.published == ["done": 3] && status.queue == [] && status.pid == getpid())
+    }
+
+    @Test func onceWithAnEmptyInboxEndsAtOnce() throws {
+        let bench = try ServiceBench()
+        defer { bench.remove() }
+        try bench.serve()
+        #expect(bench.names == ["service-ready", "service-stopped"])
+    }
+
+    @Test func aJobThatKillsItsWorkerIsGivenUpAndOthersGoOn() throws {
+        let bench = try ServiceBench()
+        defer { bench.remove() }
+        try bench.drop("poison")
+        try bench.drop("good")
+        try bench.serve(#"[ $id = poison ] && kill -9 $$; seal"#)
+        #expect(bench.results == ["good", "poison"] && bench.entries == [])
+        #expect(bench.names.filter { $0 == "attempt-failed" }.count == 3)
+        #expect(bench.result("poison").contains("quarantined") && bench.result("poison").contains("worker-signal-9"))
+        #expect(try Files.read("\(bench.folders.outbox)/poison/manifest.json", limit: 99) == Array("id poison".utf8))
+    }
+
+    @Test func aWorkerThatGetsOnIsNotGivenUp() throws {
+        let bench = try ServiceBench()
+        defer { bench.remove() }
+        try bench.drop("slow")
+        // Six crashes, but the journal grows each time.
+        try bench.serve(
+            #"mkdir -p $folder/journal; echo x >> $folder/journal/j; [ $(wc -l < $folder/journal/j) = 7 ] && seal || exit 1"#
+        )
+        #expect(bench.result("slow").contains("done"))
+        #expect(bench.names.filter { $0 == "attempt-failed" }.count == 6)
+    }
+
+    @Test func whatIsNoMessageIsCountedAndPassedOver() throws {
+        let bench = try ServiceBench()
+        defer { bench.remove() }
+        try bench.drop("a")
+        try bench.serve(
+            #"printf 'noise\n\377\376\n{"progress":3}\n{}\n' >&3; head -c 200000 /dev/zero >&3; say; say '{"failed":'; seal"#
+        )
+        #expect(bench.result("a").contains("done"))
+        let noise = bench.events.first { $0.name == "worker-noise" }
+        #expect(noise == Event.workerNoise("a", lines: 6))
+    }
+
+    @Test func aPermanentFailureIsPublishedWithItsWords() throws {
+        let bench = try ServiceBench()
+        defer { bench.remove() }
+        try bench.drop("a")
+        try bench.serve(
+            #"say '{"failed":{"problem":{"code":"model-missing","message":"m","where":"base"},"permanent":true}}'; exit 65"#
+        )
+        #expect(bench.result("a").contains(#""code" : "model-missing""#) && bench.result("a").contains("failed"))
+        #expect(bench.names.filter { $0 == "attempt-started" }.count == 1)
+    }
+
+    @Test func aPassingFailureIsTriedAgain() throws {
+        let bench = try ServiceBench()
+        defer { bench.remove() }
+        for id in ["passes", "stays"] { try bench.drop(id) }
+        try bench.serve(
+            #"[ $id = passes ] && [ -e $folder/again ] && seal && exit; touch $folder/again; "#
+                + #"say '{"failed":{"problem":{"code":"disk-full","message":"m","where":"disk"},"permanent":false}}'; exit 70"#
+        )
+        #expect(bench.result("passes").contains("done"))
+        #expect(bench.result("stays").contains("disk-full"))
+        #expect(bench.names.filter { $0 == "attempt-started" }.count == 5)
+    }
+
+    @Test func onTermTheWorkerStopsAndTheJobGoesOnLater() throws {
+        let bench = try ServiceBench()
+        defer { bench.remove() }
+        for id in ["a", "b"] { try bench.drop(id) }
+        let (signals, inbox) = (bench.signals, bench.folders.inbox)
+        bench.when("attempt-started") {
+            // The worker needs a moment for its trap.
+            usleep(100_000)
+            try? signals.announce(SIGTERM)
+            try? Files.append(Array("id late".utf8), to: "\(inbox)/late.json", durable: false)
+        }
+        for _ in 0..<4 { try bench.serve(#"trap 'exit 75' TERM; while :; do sleep 0.01; done"#, once: false) }
+        #expect(bench.names.filter { $0 == "job-requeued" }.count == 4)
+        #expect(bench.results == [] && bench.entries.count >= 2)
+        #expect(ServiceStatus.read(bench.folders)?.state == .stopped)
+        bench.when("attempt-started") {}
+        try bench.serve()
+        #expect(bench.results == ["a", "b", "late"] && bench.entries == [])
+        #expect(!bench.names.contains("attempt-failed"))
+    }
+
+    @Test func aSecondTermEndsTheWorkerAtOnce() throws {
+        let bench = try ServiceBench()
+        defer { bench.remove() }
+        try bench.drop("a")
+        let signals = bench.signals
+        bench.when("attempt-started") {
+            usleep(100_000)
+            try? signals.announce(SIGTERM)
+            try? signals.announce(SIGINT)
+        }
+        try bench.serve(#"trap '' TERM; while :; do sleep 0.01; done"#, once: false)
+        #expect(bench.names.contains("job-requeued") && bench.entries.count == 1)
+    }
+
+    @Test func aStalledWorkerIsKilled() throws {
+        let bench = try ServiceBench()
+        defer { bench.remove() }
+        try bench.drop("a")
+        bench.options.stallSeconds = 0.3
+        bench.limits.crashes = 1
+        let start = MonotonicClock.seconds()
+        try bench.serve(#"say '{"progress":{"targets":1,"finished":0,"stage":"predict"}}'; sleep 60"#)
+        #expect(bench.result("a").contains("worker-stalled"))
+        #expect(MonotonicClock.seconds() - start < 30)
+    }
+
+    @Test func filesThatComeLaterAreNoticedAndHangupReloads() throws {
+        let bench = try ServiceBench()
+        defer { bench.remove() }
+        bench.options.rescanSeconds = 1000
+        let (inbox, signals) = (bench.folders.inbox, bench.signals)
+        bench.when("service-ready") {
+            try? Files.append(Array("id a".utf8), to: "\(inbox)/a.json", durable: false)
+        }
+        bench.when("job-published") { try? signals.announce(SIGHUP) }
+        bench.when("service-reloaded") { try? signals.announce(SIGTERM) }
+        var more = bench.options
+        more.slots = 3
+        let service = try bench.serve(once: false, reload: { more })
+        #expect(service.options.slots == 3)
+        #expect(bench.results == ["a"])
+    }
+
+    @Test func asManyRunAsThereAreSlots() throws {
+        let bench = try ServiceBench()
+        defer { bench.remove() }
+        bench.options.slots = 3
+        for id in ["a", "b", "c"] { try bench.drop(id) }
+        // Each waits until all three are at work.
+        let worker = """
+            touch $folder/../here-$id
+            while [ $(ls $folder/.. | grep -c here-) -lt 3 ]; do sleep 0.01; done
+            seal
+            """
+        try bench.serve(worker)
+        #expect(bench.results == ["a", "b", "c"])
+    }
+
+    @Test func theStatusTellsWhatRuns() throws {
+        let bench = try ServiceBench()
+        defer { bench.remove() }
+        for id in ["a", "b"] { try bench.drop(id) }
+        // The worker ends when it finds its own progress in the status file.
+        let progress = #"{"targets":2,"finished":1,"user":"7","stage":"evolve","evaluation":3,"budget":30,"best":0.5}"#
+        let worker = """
+            if [ $id = a ]; then
+                say '{"progress":\(progress)}'
+                until grep -q '"evaluation":3' $folder/../status.json; do sleep 0.02; done
+                cp $folder/../status.json $folder/../seen-a
+            fi
+            seal
+            """
+        try bench.serve(worker)
+        let bytes = try Files.read("\(bench.folders.work)/seen-a", limit: 1 << 16)
+        let text = String(decoding: bytes, as: UTF8.self)
+        #expect(text.contains(#""best":0.5"#) && text.contains(#""queue":[{"failures":0,"id":"b""#))
+    }
+
+    /// Kills the whole daemon at many moments, and its workers with it.
+    @Test(arguments: [0, 5, 10, 20, 40, 80, 150, 250]) func aKilledDaemonGoesOn(milliseconds: Int) async throws {
+        let bench = try ServiceBench()
+        defer { bench.remove() }
+        for id in ["a", "b", "c"] { try bench.drop(id) }
+        let path = bench.path
+        await #expect(processExitsWith: .signal(SIGKILL)) {
+            [path = path as String, milliseconds = milliseconds as Int] in
+            let bench = try ServiceBench(path: path)
+            var thread = pthread_t()
+            let delay = UnsafeMutablePointer<Int>.allocate(capacity: 1)
+            delay.pointee = milliseconds
+            pthread_create(
+                &thread, nil,
+                { delay in
+                    usleep(useconds_t(delay!.load(as: Int.self) * 1000))
+                    kill(getpid(), SIGKILL)
+                    return nil
+                }, delay)
+            try bench.serve("sleep 0.03; seal")
+            while true { pause() }
+        }
+        try bench.serve()
+        #expect(bench.results == ["a", "b", "c"] && bench.entries == [])
+        for id in ["a", "b", "c"] { #expect(bench.result(id).contains("done")) }
+    }
+}
