@@ -60,7 +60,7 @@ public struct JSONReader {
     private mutating func value(depth: Int) throws(JSONError) -> JSONValue {
         guard depth <= Self.deepest else {
             throw JSONError(
-                .tooLarge, place, found: "brackets nested deeper than \(Self.deepest)",
+                .tooLarge, place(at), found: "brackets nested deeper than \(Self.deepest)",
                 remedy: "write the file as the format says")
         }
         try skipSpace()
@@ -98,10 +98,11 @@ public struct JSONReader {
         try skipSpace()
         if take("}") { return .object(JSONObject(members: [])) }
         while true {
-            let start = place
+            let start = at
             let key = try self.key()
             guard seen.insert(key).inserted else {
-                throw JSONError(.duplicate, start, found: "the key \(printable(key)) twice", remedy: "keep one of them")
+                throw JSONError(
+                    .duplicate, place(start), found: "the key \(printable(key)) twice", remedy: "keep one of them")
             }
             try skipSpace()
             guard take(":") else { throw malformed("no colon after a key") }
@@ -129,21 +130,22 @@ public struct JSONReader {
     }
 
     private mutating func word() throws(JSONError) -> JSONValue {
-        let start = place
+        let start = at
         switch identifier() {
         case "null": return .null
         case "true": return .bool(true)
         case "false": return .bool(false)
         case "NaN", "Infinity": throw notFinite(start)
-        default: throw malformed("no value where one belongs")
+        default:
+            at = start
+            throw malformed("no value where one belongs")
         }
     }
 
     private mutating func number() throws(JSONError) -> JSONValue {
         let start = at
-        let startPlace = place
         _ = take("-")
-        if peek == UInt8(ascii: "I") { throw notFinite(startPlace) }
+        if peek == UInt8(ascii: "I") { throw notFinite(start) }
         let integer = digits()
         guard integer == 1 || (integer > 1 && bytes[at - integer] != UInt8(ascii: "0")) else {
             throw malformed("a number without digits, or with a leading zero")
@@ -154,7 +156,7 @@ public struct JSONReader {
             guard digits() > 0 else { throw malformed("no digit in a number's exponent") }
         }
         let text = String(decoding: bytes[start..<at], as: UTF8.self)
-        guard text.utf8.count <= 400, let value = Double(text), value.isFinite else { throw notFinite(startPlace) }
+        guard text.utf8.count <= 400, let value = Double(text), value.isFinite else { throw notFinite(start) }
         return .number(text)
     }
 
@@ -171,18 +173,18 @@ public struct JSONReader {
         at += 1
         var text: [UInt8] = []
         while let byte = peek {
+            guard byte >= 0x20 else { throw malformed("a bare control character in a text") }
             at += 1
             if byte == quote { return String(decoding: text, as: UTF8.self) }
             if byte == UInt8(ascii: "\\") {
                 try escape(into: &text)
-            } else if byte < 0x20 {
-                throw malformed("a bare control character in a text")
             } else {
                 text.append(byte)
             }
             guard text.count <= Self.longestText else {
                 throw JSONError(
-                    .tooLarge, place, found: "a text of more than \(Self.longestText) bytes", remedy: "cut the text")
+                    .tooLarge, place(at), found: "a text of more than \(Self.longestText) bytes", remedy: "cut the text"
+                )
             }
         }
         throw malformed("the end of the file inside a text")
@@ -262,18 +264,19 @@ public struct JSONReader {
         (byte | 0x20 >= UInt8(ascii: "a") && byte | 0x20 <= UInt8(ascii: "z")) || byte == UInt8(ascii: "_")
     }
 
-    private var place: String {
+    private func place(_ at: Int) -> String {
         let line = bytes[..<at].count { $0 == 0x0A } + 1
         let column = at - (bytes[..<at].lastIndex(of: 0x0A) ?? -1)
         return "\(file): line \(line), column \(column)"
     }
 
     private func malformed(_ found: String) -> JSONError {
-        JSONError(.malformed, place, found: found, remedy: "correct the JSON there")
+        JSONError(.malformed, place(at), found: found, remedy: "correct the JSON there")
     }
 
-    private func notFinite(_ place: String) -> JSONError {
+    private func notFinite(_ at: Int) -> JSONError {
         JSONError(
-            .notFinite, place, found: "a number that is not finite", remedy: "write a finite number or leave it out")
+            .notFinite, place(at), found: "a number that is not finite", remedy: "write a finite number or leave it out"
+        )
     }
 }

@@ -132,7 +132,7 @@ func quoted(_ text: String) -> String {
 }
 
 /// A name from outside, safe to show in a terminal: control characters escaped, at most 120 characters.
-public func printable(_ name: String) -> String {
+func printable(_ name: String) -> String {
     var text = ""
     for scalar in name.unicodeScalars.prefix(120) {
         let isControl = scalar.properties.generalCategory == .control || scalar.properties.generalCategory == .format

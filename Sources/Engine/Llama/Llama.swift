@@ -5,7 +5,7 @@ import Compute
 public final class Llama<B: Backend>: LanguageModel {
     public let config: LlamaConfig
     let backend: B
-    let options: EngineOptions
+    public let options: EngineOptions
     let shape: ModelShape
     let embedding: B.Matrix
     let head: B.Matrix

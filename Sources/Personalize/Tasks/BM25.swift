@@ -20,54 +20,54 @@ struct BM25 {
     private static let b = 0.75
     private static let epsilon = 0.25
 
-    private let counts: [[Int: Int]]
-    /// `k1 * (1 - b + b * length / mean length)`, one a document.
-    private let dampings: [Double]
-    private let idf: [Int: Double]
+    private struct Posting {
+        let document: Int
+        var count: Int
+    }
 
-    /// - Parameter documents: the words of each, at least one document.
-    init(_ documents: [[Int]]) {
-        var holders: [Int: Int] = [:]
-        // rank_bm25 sums in the order in which words first appear; the sum's rounding depends on it.
-        var order: [Int] = []
-        var counts: [[Int: Int]] = []
-        for document in documents {
-            var count: [Int: Int] = [:]
-            for word in document {
-                count[word, default: 0] += 1
-                guard count[word] == 1 else { continue }
-                if holders[word] == nil { order.append(word) }
-                holders[word, default: 0] += 1
+    /// By word: the documents that have it.
+    private var postings: [[Posting]] = []
+    /// The words as they first appear; rank_bm25 sums in this order, and the sum's rounding depends on it.
+    private var order: [Int] = []
+    private var lengths: [Int] = []
+
+    /// - Parameter documents: the words of each.
+    init(_ documents: [[Int]] = []) {
+        for document in documents { add(document) }
+    }
+
+    mutating func add(_ document: [Int]) {
+        for word in document {
+            while postings.count <= word { postings.append([]) }
+            if postings[word].isEmpty { order.append(word) }
+            if postings[word].last?.document == lengths.count {
+                postings[word][postings[word].count - 1].count += 1
+            } else {
+                postings[word].append(Posting(document: lengths.count, count: 1))
             }
-            counts.append(count)
         }
-        self.counts = counts
-
-        let size = Double(documents.count)
-        var idf: [Int: Double] = [:]
-        var sum = 0.0
-        for word in order {
-            let frequency = Double(holders[word] ?? 0)
-            let value = log(size - frequency + 0.5) - log(frequency + 0.5)
-            idf[word] = value
-            sum += value
-        }
-        let floor = Self.epsilon * (sum / Double(order.count))
-        self.idf = idf.mapValues { $0 < 0 ? floor : $0 }
-
-        let meanLength = Double(documents.reduce(0) { $0 + $1.count }) / size
-        dampings = documents.map { Self.k1 * (1 - Self.b + Self.b * Double($0.count) / meanLength) }
+        lengths.append(document.count)
     }
 
     /// One score a document; a word that the query has twice counts twice.
     func scores(_ query: [Int]) -> [Double] {
-        var scores = [Double](repeating: 0, count: counts.count)
-        for word in query {
-            guard let weight = idf[word] else { continue }
-            for (document, count) in counts.enumerated() {
-                guard let occurrences = count[word] else { continue }
-                let frequency = Double(occurrences)
-                scores[document] += weight * (frequency * (Self.k1 + 1) / (frequency + dampings[document]))
+        guard !lengths.isEmpty else { return [] }
+        let size = Double(lengths.count)
+        // By the number of documents that have a word.
+        let idf = (0...lengths.count).map { log(size - Double($0) + 0.5) - log(Double($0) + 0.5) }
+        let sum = order.reduce(0.0) { $0 + idf[postings[$1].count] }
+        let floor = Self.epsilon * (sum / Double(order.count))
+        let meanLength = Double(lengths.reduce(0, +)) / size
+        let dampings = lengths.map { Self.k1 * (1 - Self.b + Self.b * Double($0) / meanLength) }
+
+        var scores = [Double](repeating: 0, count: lengths.count)
+        for word in query where word < postings.count {
+            let holders = postings[word]
+            let weight = idf[holders.count] < 0 ? floor : idf[holders.count]
+            for posting in holders {
+                let frequency = Double(posting.count)
+                scores[posting.document] +=
+                    weight * (frequency * (Self.k1 + 1) / (frequency + dampings[posting.document]))
             }
         }
         return scores
@@ -77,8 +77,8 @@ struct BM25 {
     ///
     /// Among equal scores the later document comes first. `rank_bm25` reverses `numpy.argsort`, whose order of equal
     /// values depends on the processor's instruction set; this is the order of its stable sort.
-    func best(_ count: Int, for query: [Int]) -> [Int] {
+    func best(_ count: Int, for query: [Int]) -> ArraySlice<Int> {
         let scores = scores(query)
-        return scores.indices.sorted { scores[$0] == scores[$1] ? $0 > $1 : scores[$0] > scores[$1] }.prefix(count) + []
+        return scores.indices.sorted { scores[$0] == scores[$1] ? $0 > $1 : scores[$0] > scores[$1] }.prefix(count)
     }
 }

@@ -98,7 +98,7 @@ extension TaskDefinition {
                     remedy: didYouMean(name, metricTypes.map { $0.name }))
             }
             let fits =
-                switch (metric.labels, kind) {
+                switch (metric.labelNeed, kind) {
                 case (.none, _), (.any, .classification), (.any, .ordinal), (.numbers, .ordinal): true
                 default: false
                 }

@@ -137,7 +137,7 @@ private struct Finder {
     let profile: String
     var vocabulary = Vocabulary()
     var documents: [String] = []
-    var words: [[Int]] = []
+    var index = BM25()
 
     init(_ task: TaskDefinition, _ user: User) throws(TaskError) {
         guard let retrieval = task.retrieval else {
@@ -159,14 +159,13 @@ private struct Finder {
     mutating func add(_ item: HistoryItem) throws(TaskError) {
         let document = try task.document(item, of: user)
         documents.append(document)
-        words.append(vocabulary.words(of: document))
+        index.add(vocabulary.words(of: document))
     }
 
     /// What stands before the prompt of `item`; nil while there is no earlier item.
     mutating func preface(of item: HistoryItem) throws(TaskError) -> String? {
-        guard !documents.isEmpty else { return nil }
         let query = vocabulary.words(of: try task.fill(retrieval.query, item, of: user))
-        let best = BM25(words).best(1, for: query)[0]
+        guard let best = index.best(1, for: query).first else { return nil }
         return "### User Profile:\n\(profile)\n\n### User History:\n\(documents[best])\n\n"
     }
 }

@@ -5,6 +5,7 @@ extension Unicode.Scalar {
     /// What Python's `str.isspace` holds for space, and `split()` and `strip()` take away.
     var isPythonSpace: Bool {
         switch value {
+        case 0x21...0x7E: false
         case 0x09...0x0D, 0x1C...0x20, 0x85, 0xA0, 0x1680, 0x2000...0x200A, 0x2028, 0x2029, 0x202F, 0x205F, 0x3000: true
         default: false
         }
@@ -14,13 +15,24 @@ extension Unicode.Scalar {
 extension String {
     /// Python's `" ".join(text.split()[:count])`.
     func firstWords(_ count: Int) -> String {
-        var result = ""
+        var result: [UInt8] = []
         result.reserveCapacity(utf8.count)
-        for word in unicodeScalars.split(maxSplits: Int.max, whereSeparator: \.isPythonSpace).prefix(count) {
-            if !result.isEmpty { result += " " }
-            result.unicodeScalars.append(contentsOf: word)
+        var words = 0
+        var isInside = false
+        for scalar in unicodeScalars {
+            guard !scalar.isPythonSpace else {
+                isInside = false
+                continue
+            }
+            if !isInside {
+                guard words < count else { break }
+                if words > 0 { result.append(UInt8(ascii: " ")) }
+                words += 1
+                isInside = true
+            }
+            result.append(contentsOf: scalar.utf8)
         }
-        return result
+        return String(decoding: result, as: UTF8.self)
     }
 
     /// Python's `text.strip()`.

@@ -36,6 +36,21 @@ public struct JobInputs {
         targets = try Self.targets(manifest, names)
     }
 
+    /// The sharers of one target, most similar first.
+    ///
+    /// - Parameter embedding: the target's place in the pool's embedding space; nil to have the base encode the history.
+    public func select(
+        _ user: User, _ embedding: [Float]?, model: any LanguageModel, base: String
+    ) throws(JobError) -> [Sharer] {
+        guard sharers.selects, embedding == nil else { return try sharers.select(embedding, user: user.id) }
+        try sharers.requireEncoder(base: base, user: user.id)
+        let encoded = try told {
+            let texts = try task.embeddingTexts(user)
+            return userEmbedding(try model.embed(texts.map { Array(tokenizer.encode($0).prefix(512)) }))
+        }
+        return try sharers.select(encoded, user: user.id)
+    }
+
     static func task(_ name: String, _ names: Names) throws(JobError) -> TaskDefinition {
         if let task = TaskDefinition.builtIn(name) { return task }
         let file = name.hasSuffix(".json") || name.hasSuffix(".json5") ? name : "\(name).json"

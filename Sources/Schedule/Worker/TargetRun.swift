@@ -28,7 +28,7 @@ struct TargetRun {
         _ target: JobInputs.Target, in folder: String, progress: (RunProgress) -> Bool
     ) throws(JobError) -> TargetResult {
         let (user, given) = try target.input.get()
-        let sharers = try inputs.sharers.select(try embedding(user, given), user: user.id)
+        let sharers = try inputs.select(user, given, model: model, base: manifest.base)
         log(
             .sharersSelected(
                 user: user.id, sharers: sharers.map(\.id), similarities: sharers.compactMap(\.cosine)))
@@ -61,17 +61,6 @@ struct TargetRun {
                 user: user.id, status: result.status.rawValue, evaluations: run.candidates.count,
                 utility: record.utility.merged, similarity: record.similarity.after, seconds: run.seconds.total))
         return result
-    }
-
-    /// The target's place in the pool's embedding space: the one it brings, or the base's own encoding of its history.
-    private func embedding(_ user: User, _ given: [Float]?) throws(JobError) -> [Float]? {
-        guard inputs.sharers.selects else { return nil }
-        if let given { return given }
-        try inputs.sharers.requireEncoder(base: manifest.base, user: user.id)
-        return try told {
-            let texts = try inputs.task.embeddingTexts(user)
-            return userEmbedding(try model.embed(texts.map { Array(inputs.tokenizer.encode($0).prefix(512)) }))
-        }
     }
 
     /// What determines the run's numbers, beside the history: a journal of other numbers is not gone on from.
@@ -131,7 +120,7 @@ struct TargetRun {
 
 extension Settings {
     /// A manifest's words as the method's settings.
-    init(_ manifest: JobManifest) {
+    public init(_ manifest: JobManifest) {
         self.init()
         let evolve = manifest.evolve
         search = evolve.optimizer == .cmaES ? .cmaES : .primeCMA

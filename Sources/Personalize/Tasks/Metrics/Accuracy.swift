@@ -4,7 +4,7 @@
 /// agree. Against gold answers that cannot happen; a sharer's prediction may be none.
 struct Accuracy: Metric {
     static let name = "accuracy"
-    static let labels = LabelNeed.any
+    static let labelNeed = LabelNeed.any
     private let labels: Labels
 
     init(labels: [String]) { self.labels = Labels(labels) }

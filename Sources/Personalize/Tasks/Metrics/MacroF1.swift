@@ -1,7 +1,7 @@
 /// The mean of the labels' F1 over all labels of the task; a label neither predicted nor asked for has 0.
 struct MacroF1: Metric {
     static let name = "f1"
-    static let labels = LabelNeed.any
+    static let labelNeed = LabelNeed.any
     private let labels: Labels
 
     init(labels: [String]) { self.labels = Labels(labels) }

@@ -1,7 +1,8 @@
+/// The mean distance from the reference, by the rules of `Scale`.
 struct MeanAbsoluteError: Metric {
     static let name = "MAE"
     static let isError = true
-    static let labels = LabelNeed.numbers
+    static let labelNeed = LabelNeed.numbers
     private let scale: Scale
 
     init(labels: [String]) { scale = Scale(labels) }

@@ -5,7 +5,7 @@ protocol Metric: Sendable {
     /// Whether smaller is better.
     static var isError: Bool { get }
     /// Whether it needs labels, and what they must be.
-    static var labels: LabelNeed { get }
+    static var labelNeed: LabelNeed { get }
 
     init(labels: [String])
 

@@ -1,7 +1,8 @@
+/// The root of the mean squared distance from the reference, by the rules of `Scale`.
 struct RootMeanSquaredError: Metric {
     static let name = "RMSE"
     static let isError = true
-    static let labels = LabelNeed.numbers
+    static let labelNeed = LabelNeed.numbers
     private let scale: Scale
 
     init(labels: [String]) { scale = Scale(labels) }

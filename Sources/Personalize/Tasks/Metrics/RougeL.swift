@@ -1,7 +1,7 @@
 /// The F-measure of the longest common subsequence of words.
 struct RougeL: Metric {
     static let name = "rouge-L"
-    static let labels = LabelNeed.none
+    static let labelNeed = LabelNeed.none
 
     init(labels: [String]) {}
 
@@ -10,26 +10,25 @@ struct RougeL: Metric {
     }
 }
 
-/// The length of the longest common subsequence, 64 words of `a` at a time (Hyyrö's bit-parallel recurrence).
+/// The length of the longest common subsequence, 64 words of the shorter text at a time (Hyyrö's recurrence).
 func longestCommonSubsequence(_ a: [Int], _ b: [Int]) -> Int {
-    let rows = (a.count + 63) / 64
-    var places: [Int: [UInt64]] = [:]
-    for (at, word) in a.enumerated() {
-        places[word, default: [UInt64](repeating: 0, count: rows)][at / 64] |= 1 << UInt64(at % 64)
-    }
-    // A zero bit at place i says that the subsequence grows with the i-th word of `a`.
-    var open = [UInt64](repeating: .max, count: rows)
-    for word in b {
-        guard let match = places[word] else { continue }
+    let (short, long) = a.count <= b.count ? (a, b) : (b, a)
+    // A zero bit at place i says that the subsequence grows with the i-th word of the shorter text.
+    var open = [UInt64](repeating: .max, count: (short.count + 63) / 64)
+    for word in long {
         var carry: UInt64 = 0
-        for row in 0..<rows {
-            let matched = open[row] & match[row]
-            let (partial, first) = open[row].addingReportingOverflow(matched)
-            let (sum, second) = partial.addingReportingOverflow(carry)
-            carry = first || second ? 1 : 0
-            open[row] = sum | (open[row] & ~match[row])
+        for row in open.indices {
+            let first = row * 64
+            var match: UInt64 = 0
+            for place in first..<min(first + 64, short.count) where short[place] == word {
+                match |= 1 << UInt64(place - first)
+            }
+            let (partial, overflow) = open[row].addingReportingOverflow(open[row] & match)
+            let (sum, carried) = partial.addingReportingOverflow(carry)
+            carry = overflow || carried ? 1 : 0
+            open[row] = sum | (open[row] & ~match)
         }
     }
-    let last = a.count % 64 == 0 ? UInt64.max : (1 << UInt64(a.count % 64)) - 1
-    return open.indices.reduce(0) { $0 + (~open[$1] & ($1 == rows - 1 ? last : .max)).nonzeroBitCount }
+    // Places past the end never match, so their bits stay set.
+    return open.reduce(0) { $0 + (~$1).nonzeroBitCount }
 }

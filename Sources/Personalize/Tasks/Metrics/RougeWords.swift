@@ -1,6 +1,9 @@
-/// The words that ROUGE compares, numbered alike for the texts of one pair.
+/// The words that ROUGE compares, as numbers that are the same for the same words.
 struct RougeWords {
-    private var numbers: [[UInt8]: Int] = [:]
+    /// A word of up to 12 letters and digits is a number of as many digits to the base 37; 37^12 < 2^63.
+    private static let longestPacked = 12
+    /// Longer words are counted downwards from -1.
+    private var longWords: [[UInt8]: Int] = [:]
 
     /// The words of `text` as `rouge_score` splits it: lower case, runs of a-z and 0-9, no stemming.
     mutating func words(of text: String) -> [Int] {
@@ -20,9 +23,12 @@ struct RougeWords {
     }
 
     private mutating func number(of word: [UInt8]) -> Int {
-        if let known = numbers[word] { return known }
-        numbers[word] = numbers.count
-        return numbers.count - 1
+        guard word.count > Self.longestPacked else {
+            return word.reduce(0) { $0 * 37 + Int($1 <= UInt8(ascii: "9") ? $1 - 0x30 + 27 : $1 - 0x60) }
+        }
+        if let known = longWords[word] { return known }
+        longWords[word] = -1 - longWords.count
+        return -longWords.count
     }
 
     /// The scalar in lower case where that is in a-z or 0-9: beyond ASCII, only the dotted I and the Kelvin sign are.

@@ -1,0 +1,125 @@
+import FoundationEssentials
+import Glibc
+import Manifest
+import Posix
+import Spool
+import Telemetry
+import Worker
+
+/// `primed run MANIFEST`
+enum Run {
+    static let command = Command(
+        name: "run", summary: "do one job in the foreground", operands: "MANIFEST", operandCount: 1...1,
+        description: """
+            Does what the daemon does with the same file, and publishes the result in the outbox. MANIFEST is a JSON file \
+            or a folder with manifest.json. A run that was interrupted goes on from its last finished generation; one \
+            whose result is published already changes nothing. On a terminal a progress bar is shown.
+            """,
+        options: [
+            Site.option,
+            Option(name: "outbox", value: "DIR", help: "where the result goes (default: the configuration's)"),
+            Option(name: "quiet", value: nil, help: "show no progress"),
+            Option(name: "json", value: nil, help: "print result.json on standard output"),
+        ],
+        exits: [
+            (Exit.ok, "every target is done"), (Exit.badData, "the manifest, or what it names, is mistaken"),
+            (Exit.noInput, "there is no such manifest"), (Exit.software, "a target failed"),
+            (Exit.io, "the result cannot be written"),
+            (Exit.temporary, "interrupted; run it again to go on"),
+        ],
+        examples: ["primed run examples/debian/demo.json", "primed run --outbox /tmp/out nightly/"]
+    ) { arguments in
+        let site = try Site(arguments)
+        let given = arguments.operands[0]
+        let path = Files.isDirectory(given) ? "\(given)/manifest.json" : given
+        guard Files.exists(path) else { throw Failure(Exit.noInput, "\(path): there is no such manifest") }
+        let absolute = path.hasPrefix("/") ? path : "\(currentFolder())/\(path)"
+        let bytes = try Files.read(absolute, limit: site.limits.manifestSize)
+        let manifest = try JobManifest(bytes, file: Files.name(of: absolute))
+        let place = JobFolder(path: "", manifest: Files.isDirectory(given) ? "\(given)" : absolute)
+        let outbox = Outbox(arguments.text("outbox") ?? site.configuration.outbox)
+        return try run(
+            absolute, id: place.id(written: manifest.id), outbox: outbox, site: site, arguments: arguments)
+    }
+
+    private static func run(
+        _ manifest: String, id: JobID, outbox: Outbox, site: Site, arguments: Arguments
+    ) throws -> Int32 {
+        let digest = try JobDigest.of(manifest: manifest)
+        if let done = outbox.digest(of: id.description) {
+            guard done == digest else {
+                throw Failure(
+                    Exit.badData,
+                    "\(outbox.path)/\(id): another manifest was done under this id; choose another id, or remove that result"
+                )
+            }
+            return try conclude("\(outbox.path)/\(id)", arguments)
+        }
+        try Files.makeDirectories(outbox.path)
+        let folder = outbox.workFolder(for: id, manifest: manifest)
+        let lock = try folder.lock()
+        defer { withExtendedLifetime(lock) {} }
+        let stop = try StopRequest()
+        let bar = ProgressBar(isShown: !arguments.has("quiet"))
+        let reporter = WorkerReporter { message in
+            if case .progress(let progress) = message { bar.show(progress) }
+        }
+        let run = JobRun(
+            folder: folder, configuration: site.configuration, reporter: reporter, shouldStop: stop.check)
+        let outcome: JobOutcome = folder.isFinished ? .sealed : run.run()
+        bar.end()
+        switch outcome {
+        case .sealed:
+            let name = try outbox.publish(folder, as: id.description, digest: digest, keepsJob: false)
+            return try conclude("\(outbox.path)/\(name)", arguments)
+        case .stopped:
+            complain("stopped; the same command goes on from the last finished generation")
+            return Exit.temporary
+        case .failed(let failure):
+            complain("\(failure.problem.place): \(failure.problem.message)")
+            return failure.isPermanent ? Exit.badData : Exit.io
+        }
+    }
+
+    /// Says where the result is and turns its status into an exit code.
+    private static func conclude(_ path: String, _ arguments: Arguments) throws -> Int32 {
+        let bytes = try Files.read("\(path)/result.json", limit: 1 << 30)
+        let result = try JSONDecoder().decode(ResultSummary.self, from: Data(bytes))
+        show(arguments.has("json") ? String(decoding: bytes, as: UTF8.self) : "\(result.status) \(path)\n")
+        if let error = result.error { complain("\(error.place): \(error.message)") }
+        return result.status == "done" ? Exit.ok : Exit.software
+    }
+
+    private struct ResultSummary: Decodable {
+        let status: String
+        let error: Problem?
+    }
+}
+
+/// One line that is drawn over itself; nothing where standard error is no terminal.
+final class ProgressBar: Sendable {
+    private let isShown: Bool
+
+    init(isShown: Bool) { self.isShown = isShown && Terminal.isTerminal(STDERR_FILENO) }
+
+    func show(_ progress: JobProgress) {
+        guard isShown else { return }
+        let width = 24
+        let done = progress.budget.map { Double(progress.evaluation ?? 0) / Double(max(1, $0)) } ?? 0
+        let filled = Int((done * Double(width)).rounded())
+        let bar = String(repeating: "#", count: filled) + String(repeating: ".", count: width - filled)
+        var text = "[\(bar)] target \(min(progress.finished + 1, progress.targets))/\(progress.targets)"
+        text += " \(progress.user ?? "") \(progress.stage)"
+        if let evaluation = progress.evaluation, let budget = progress.budget { text += " \(evaluation)/\(budget)" }
+        if let best = progress.best { text += " best \(fixed(best, 3))" }
+        let columns = Terminal.columns(STDERR_FILENO) ?? 80
+        draw("\r\u{1b}[K" + text.prefix(columns - 1))
+    }
+
+    func end() { if isShown { draw("\r\u{1b}[K") } }
+
+    private func draw(_ text: String) {
+        let bytes = Array(text.utf8)
+        _ = write(STDERR_FILENO, bytes, bytes.count)
+    }
+}

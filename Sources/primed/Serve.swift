@@ -1,0 +1,89 @@
+import Glibc
+import Manifest
+import Posix
+import Spool
+import Telemetry
+import Worker
+
+/// `primed serve`
+enum Serve {
+    static let command = Command(
+        name: "serve", summary: "watch the inbox and do what is dropped into it",
+        description: """
+            Takes job manifests (NAME.json, or a folder NAME/ with manifest.json and the files it names) from the inbox, \
+            runs them in worker processes, and publishes each result as one folder in the outbox. Names that begin with \
+            a dot or end in .part, .tmp or ~ are left alone, so write under such a name and rename.
+
+            SIGTERM stops taking jobs, lets the evaluations in flight finish and puts the jobs back; a second one stops \
+            at once. Interrupted jobs go on from their last finished generation. SIGHUP reads the configuration again.
+            """,
+        options: [
+            Site.option,
+            Option(name: "once", value: nil, help: "stop when the inbox is empty and every job is published"),
+        ],
+        exits: [
+            (Exit.ok, "stopped as asked"), (Exit.unavailable, "another daemon serves this spool"),
+            (Exit.configuration, "the configuration or the folders cannot be used"),
+        ],
+        examples: ["primed serve --config /etc/primed/primed.json5", "primed serve --once"]
+    ) { arguments in
+        try serve(try Site(arguments), arguments, once: arguments.has("once"), log: .standardError())
+    }
+
+    /// Serves until asked to stop, or with `once` until there is nothing left to do.
+    static func serve(_ site: Site, _ arguments: Arguments, once: Bool, log: Log) throws -> Int32 {
+        let spool: Spool
+        do {
+            spool = try Spool(site.folders, limits: site.limits, log: log) { read($0, site) }
+        } catch {
+            throw Failure(
+                error.code == .alreadyServed ? Exit.unavailable : Exit.configuration, error.description)
+        }
+        let signals = try Signals(catching: [SIGTERM, SIGINT, SIGHUP])
+        let words = ["work"] + (site.file.map { ["--config", $0] } ?? [])
+        let service = Service(
+            spool: spool, worker: WorkerProgram(path: ownPath(), arguments: words), options: site.serviceOptions,
+            signals: signals, log: log
+        ) {
+            do {
+                return try Site(arguments).serviceOptions
+            } catch {
+                complain("the configuration is not reloaded: \((error as? Failure)?.message ?? "\(error)")")
+                return nil
+            }
+        }
+        try service.run(once: once)
+        return Exit.ok
+    }
+
+    /// What a claimed manifest turns out to be.
+    private static func read(_ folder: JobFolder, _ site: Site) -> Reading {
+        let name = Files.name(of: folder.manifest)
+        do {
+            let bytes = try Files.read(folder.manifest, limit: site.limits.manifestSize)
+            let manifest = try JobManifest(bytes, file: name)
+            return .job(id: manifest.id, submitter: manifest.submitter, priority: manifest.priority)
+        } catch let error as ManifestError {
+            return .mistaken(id: nil, JobError(error).problem)
+        } catch {
+            return .mistaken(id: nil, JobError(error).problem)
+        }
+    }
+}
+
+/// `primed work FOLDER`: a worker process of the daemon.
+enum Work {
+    static let command = Command(
+        name: "work", summary: "do one claimed job (the daemon starts this)", operands: "FOLDER",
+        operandCount: 1...1,
+        description: """
+            Does the job in a claimed folder and seals its result there; the daemon publishes it. Progress goes to \
+            descriptor 3. Not meant to be called by people: use primed run.
+            """, options: [Site.option], isHidden: true
+    ) { arguments in
+        let site = try Site(arguments)
+        return serveAsWorker(folder: arguments.operands[0]) { folder, reporter, stop in
+            JobRun(folder: folder, configuration: site.configuration, reporter: reporter, shouldStop: stop.check).run()
+        }
+    }
+}
