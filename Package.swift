@@ -57,10 +57,11 @@ let underneath: [Target] = [
 
 // MARK: - Tests
 
-func tests(_ module: String, _ dependencies: [Target.Dependency] = []) -> Target {
+/// - Parameter fixtures: whether the tests have files beside their sources, which they read where they lie.
+func tests(_ module: String, _ dependencies: [Target.Dependency] = [], fixtures: Bool = false) -> Target {
     .testTarget(
         name: "\(module)Tests", dependencies: [.byName(name: module)] + dependencies, path: "Tests/\(module)Tests",
-        exclude: [])
+        exclude: fixtures ? ["Fixtures"] : [])
 }
 
 let checks: [Target] = [
@@ -68,12 +69,12 @@ let checks: [Target] = [
     tests("Spool", ["Manifest", "Posix", "Telemetry"]),
     tests("Queue", ["Manifest"]),
     tests("Worker", ["Queue", "Spool", "Manifest", "Posix", "Telemetry"]),
-    tests("Methods", ["Tasks", "Evolution", "Privacy", "Llama", "Tokenizers", "Checkpoints"]),
-    tests("Tasks", ["JSON"]),
-    tests("Evolution"),
+    tests("Methods", ["Compute", "Tasks", "Evolution", "Privacy", "Llama", "Tokenizers", "Checkpoints"]),
+    tests("Tasks", ["JSON"], fixtures: true),
+    tests("Evolution", fixtures: true),
     tests("Privacy"),
-    tests("Llama", ["Tokenizers", "Checkpoints", "Compute"]),
-    tests("Tokenizers"),
+    tests("Llama", ["Tokenizers", "Checkpoints", "Compute"], fixtures: true),
+    tests("Tokenizers", fixtures: true),
     tests("Checkpoints", ["JSON"]),
     tests("Compute", ["CKernels", "COpenBLAS"]),
     tests("Report", ["Privacy", "Manifest"]),

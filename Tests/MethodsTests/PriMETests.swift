@@ -1,0 +1,145 @@
+import Checkpoints
+import Compute
+import Evolution
+import Foundation
+import Llama
+import Privacy
+import Tasks
+import Testing
+import Tokenizers
+
+@testable import Methods
+
+/// The method on the example's model and pool, with the user who has the shortest history.
+@Suite(.serialized) struct PriMETests {
+    private static let examples = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+        .deletingLastPathComponent().appending(path: "examples/debian").path
+    private let user: User
+    private let sharers: [Sharer]
+    private let model: Llama<CPU>
+    private let tokenizer: Tokenizer
+    private let task: TaskDefinition
+
+    private typealias CPU = Compute.CPUBackend
+
+    init() throws {
+        let folder = try ModelFolder("\(Self.examples)/models/debian-llama-4m")
+        model = Llama(folder)
+        tokenizer = try Tokenizer(folder: folder.path)
+        func bytes(_ path: String) throws -> [UInt8] { try [UInt8](Data(contentsOf: URL(filePath: path))) }
+        task = try TaskDefinition(
+            definition: try bytes("\(Self.examples)/tasks/package_section.json"), file: "package_section.json")
+        user = try #require(
+            try readUsers(try bytes("\(Self.examples)/users/three.json"), file: "three.json").first { $0.id == "78" })
+        sharers = try ["212", "236", "230"].map {
+            Sharer(
+                id: $0, adapter: try Adapter("\(Self.examples)/pools/package_section/user_\($0)", for: folder.config),
+                cosine: nil)
+        }
+    }
+
+    private func run(
+        _ settings: Settings, _ journal: inout MemoryJournal, progress: (RunProgress) -> Bool = { _ in true }
+    ) throws -> Personalization {
+        try PriME(task: task, tokenizer: tokenizer, model: model, settings: settings)
+            .personalize(user, sharers: sharers, journal: &journal, progress: progress)
+    }
+
+    private var short: Settings {
+        var settings = Settings()
+        settings.budget = 15
+        settings.maxNewTokens = 8
+        return settings
+    }
+
+    @Test func anInterruptedRunEndsAsAnUndisturbedOne() throws {
+        var whole = MemoryJournal()
+        let undisturbed = try run(short, &whole)
+        var journal = MemoryJournal()
+        #expect {
+            _ = try run(short, &journal) { $0 != .search(evaluations: 7, budget: 15, best: self.best(whole, 7)) }
+        } throws: {
+            ($0 as? MethodError)?.code == .interrupted
+        }
+        #expect(journal.entries == Array(whole.entries.prefix(7)))
+        let resumed = try run(short, &journal)
+        #expect(resumed.choice == undisturbed.choice)
+        #expect(resumed.candidates == undisturbed.candidates)
+        #expect(resumed.answers == undisturbed.answers)
+        #expect(journal.entries == whole.entries)
+    }
+
+    private func best(_ journal: MemoryJournal, _ count: Int) -> Double {
+        // The base has part in the race: what beats it is the best so far.
+        max(journal.entries.prefix(count).map(\.scores.fitness).max() ?? 0, baseFitness)
+    }
+
+    private var baseFitness: Double {
+        let method = PriME(task: task, tokenizer: tokenizer, model: model, settings: short)
+        return (try? method.evaluate(user, sharers: sharers, points: [[0, 0, 0]]))?[0].fitness ?? .nan
+    }
+
+    @Test func aJournalOfOtherCandidatesIsRefused() throws {
+        var journal = MemoryJournal()
+        _ = try run(short, &journal)
+        var other = short
+        other.seed = 99
+        #expect {
+            _ = try run(other, &journal)
+        } throws: {
+            ($0 as? MethodError)?.code == .journal
+        }
+    }
+
+    @Test(arguments: [Merge.delta, .factors], [Granularity.adapter, .layer])
+    func theChoiceIsTheBestOfWhatWasSeenOrTheBase(_ merge: Merge, _ granularity: Granularity) throws {
+        var settings = short
+        settings.merge = merge
+        settings.granularity = granularity
+        var journal = MemoryJournal()
+        let run = try run(settings, &journal)
+        let best = try #require(run.candidates.map(\.scores.fitness).max())
+        if run.choice.outcome == .merged {
+            #expect(run.choice.scores.fitness == best)
+            #expect(best > run.base.fitness)
+        } else {
+            #expect(best <= run.base.fitness)
+            #expect(run.choice.scores == run.base)
+        }
+        #expect(run.weights.count == (granularity == .layer ? 6 : 1))
+        #expect(run.answers.map(\.id) == user.queries.map(\.id))
+        #expect(run.candidates.count == 15)
+    }
+
+    @Test func alphaZeroIgnoresLikeness() throws {
+        var settings = short
+        settings.alpha = 0
+        var journal = MemoryJournal()
+        let run = try run(settings, &journal)
+        #expect(run.candidates.allSatisfy { $0.scores.fitness == $0.scores.searched })
+    }
+
+    @Test func evaluatingTheBaseAndASharerGivesTheirOwnScores() throws {
+        let method = PriME(task: task, tokenizer: tokenizer, model: model, settings: short)
+        let scores = try method.evaluate(user, sharers: sharers, points: [[0, 0, 0], [1, 0, 0]])
+        // A sharer is exactly like itself: accuracy 1, and F1 the share of labels that occur at all.
+        #expect(scores[1].similarities[0] > scores[0].similarities[0])
+        #expect(scores[0].heldOut == nil)
+    }
+
+    @Test func theRecordTellsWhatTheRunFound() throws {
+        var journal = MemoryJournal()
+        let run = try run(short, &journal)
+        let record = run.record(
+            RecordContext(
+                job: "j", user: "78", task: "package_section", base: "b", appliesTo: .base,
+                metrics: task.metricNames, policy: ReleasePolicy(maxSimilarity: 0.001)),
+            settings: short, sharers: sharers)
+        #expect(record.candidates.count == 16)
+        #expect(record.candidates[0].weights == [0, 0, 0])
+        #expect(!record.front.isEmpty)
+        #expect(record.sharers.map(\.id) == ["212", "236", "230"])
+        if case .released = record.release { Issue.record("a likeness limit of 0.001 must hold the result") }
+        #expect(record.utility.merged == run.choice.scores.utility)
+    }
+}
