@@ -110,19 +110,56 @@ struct KernelTests {
         }
     }
 
-    @Test("SwiGLU over its whole range", arguments: [1, 15, 16, 100, 512])
+    @Test("SwiGLU over its whole range, beside or in place", arguments: [1, 15, 16, 100, 512])
     func swiglu(_ n: Int) {
+        let rows = 3
+        let wide = (n + 15) / 16 * 32
         var numbers = Numbers(n)
-        let gate = numbers.array(n, scale: 120)
-        let up = numbers.array(n)
-        let expected = zip(gate, up).map { Reference.silu(Double($0)) * Double($1) }
+        let x = numbers.array(rows * wide, scale: 120)
+        let expected = (0..<rows * n).map { at in
+            let start = at / n * wide + at % n / 16 * 32 + at % n % 16
+            return Reference.silu(Double(x[start])) * Double(x[start + 16])
+        }
         for set in instructionSets {
             with(set) {
-                var found = gate
-                pk_swiglu(&found, up, Int64(n))
-                for (found, expected) in zip(found, expected) {
+                var beside = [Float](repeating: 0, count: rows * n)
+                pk_swiglu(x, Int64(wide), Int64(rows), Int64(n), &beside, Int64(n))
+                for (found, expected) in zip(beside, expected) {
                     #expect(abs(Double(found) - expected) <= 1e-6 * abs(expected) + 1e-30)
                 }
+                var within = x
+                within.withUnsafeMutableBufferPointer {
+                    pk_swiglu($0.baseAddress, Int64(wide), Int64(rows), Int64(n), $0.baseAddress, Int64(wide))
+                }
+                #expect(columns(within, stride: wide, 0..<n) == beside)
+            }
+        }
+    }
+
+    @Test("A gated product is its two halves' products, then the gate", arguments: [1, 16, 40, 100], [false, true])
+    func gatedProduct(_ n: Int, bf16: Bool) {
+        let (rows, k) = (29, 50)
+        var numbers = Numbers(n)
+        let x = numbers.array(rows * k)
+        let weights = (0..<2).map { _ in numbers.array(n * k).map { bf16 ? truncated($0) : $0 } }
+        let halves = weights.map { Reference.product(x, $0, rows: rows, n: n, k: k) }
+        let expected = zip(halves[0], halves[1]).map { Reference.silu($0) * $1 }
+        let bytes = weights.map { bf16 ? $0.map { UInt16($0.bitPattern >> 16) }.bytes : $0.bytes }
+        let matrix = bytes[0].withUnsafeBytes { gate in
+            bytes[1].withUnsafeBytes { up in
+                PackedMatrix(
+                    gate: MatrixPart(bytes: gate, isBF16: bf16, rows: n),
+                    up: MatrixPart(bytes: up, isBF16: bf16, rows: n), rows: n, width: k, keepBF16: true)
+            }
+        }
+        #expect(matrix.isBF16 == bf16)
+        for set in instructionSets {
+            with(set) {
+                var found = [Float](repeating: .nan, count: rows * (n + 3))
+                pk_matmul_swiglu(x, Int64(k), Int64(rows), matrix.raw, Int64(n), &found, Int64(n + 3))
+                #expect(relativeDifference(columns(found, stride: n + 3, 0..<n), expected) < 1e-5)
+                let beside = columns(found, stride: n + 3, n..<n + 3)
+                #expect(beside.allSatisfy { $0.isNaN })
             }
         }
     }

@@ -45,7 +45,13 @@ void pk_rms_norm(const float *x, int64_t ldx, int64_t rows, int64_t n, const flo
   CALL(rms_norm, x, ldx, rows, n, weight, epsilon, y, ldy)
 }
 
-void pk_swiglu(float *gate, const float *up, int64_t n) { CALL(swiglu, gate, up, n) }
+void pk_swiglu(const float *x, int64_t ldx, int64_t rows, int64_t n, float *y, int64_t ldy) {
+  CALL(swiglu, x, ldx, rows, n, y, ldy)
+}
+
+void pk_matmul_swiglu(const float *x, int64_t ldx, int64_t rows, pk_matrix w, int64_t n, float *y, int64_t ldy) {
+  CALL(matmul_swiglu, x, ldx, rows, w, n, y, ldy)
+}
 
 void pk_add(float *y, const float *x, int64_t n) { CALL(add, y, x, n) }
 

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "CKernels.h"
+#include "variants.h"
 
 static float widen(uint16_t half) {
   uint32_t bits = (uint32_t)half << 16;
@@ -86,7 +87,7 @@ void pk_store_value(float *block, int64_t d, int64_t slot, const float *value) {
 int64_t pk_attend_scratch(int64_t positions, int64_t d) {
   int64_t wide = (d + PK_PANEL - 1) / PK_PANEL * PK_PANEL;
   int64_t padded = (positions + PK_PANEL - 1) / PK_PANEL * PK_PANEL;
-  return 12 * (d + wide + padded);
+  return 12 * (d + wide + padded + PK_ROW_GAP);
 }
 
 int64_t pk_argmax(const float *x, int64_t n) {

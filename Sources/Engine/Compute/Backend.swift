@@ -46,7 +46,7 @@ public struct LayerWeights<Matrix> {
     public var o: Matrix
     /// `[hidden]`
     public var feedForwardNorm: [Float]
-    /// gate and up as parts 0 and 1.
+    /// gate and up, from `gatedMatrix`.
     public var gateUp: Matrix
     public var down: Matrix
 
@@ -193,6 +193,9 @@ public protocol Backend: AnyObject {
     /// Sizes the buffers for steps of up to `rows` rows, sequences of up to `positions` positions.
     func reserve(rows: Int, positions: Int, shape: ModelShape, rotary: [Double])
     func matrix(_ parts: [MatrixPart], width: Int) -> Matrix
+    /// Gate and up projections of `rows` outputs each, laid out so that the gate can follow within the product. A
+    /// missing one gives 0: an adapter's B for one of the two.
+    func gatedMatrix(gate: MatrixPart?, up: MatrixPart?, rows: Int, width: Int) -> Matrix
     func cache(blocks: Int, shape: ModelShape) -> Cache
     /// Copies a block whole, all layers.
     func copyBlock(_ cache: Cache, from source: Int32, to target: Int32)

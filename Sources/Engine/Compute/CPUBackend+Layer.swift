@@ -98,9 +98,7 @@ extension CPUBackend {
         let tiles = tiles(rows)
         let (hidden, feedForward) = (shape.hidden, shape.feedForward)
         let width = shape.heads * shape.headDim
-        let upStart = weights.gateUp.starts[1]
-        // Off the powers of two: rows a multiple of 4 KiB apart would evict each other from the first cache.
-        let ld = upStart + feedForward + 16
+        let gatedColumns = (feedForward + 15) / 16 * 32
         let bankLayer = bank.isEmpty ? nil : bank[layer]
         pool.run(tiles.count) { index, laneIndex in
             let (tile, lane) = (tiles[index], self.lanes[laneIndex])
@@ -114,14 +112,19 @@ extension CPUBackend {
                 self.addBank(group, layer, mixture, attended, rows: tile.count, lane) { _ in (x, hidden) }
             }
             self.norm(tile, weights.feedForwardNorm, lane)
-            let wide = lane.wide.start  // [tile, ld]: gate | up
-            lane.product(lane.normed.start, hidden, rows: tile.count, weights.gateUp, into: wide, ld)
+            let wide = lane.wide.start  // [tile, ld]
+            let ld: Int
             if let group = bankLayer?.gateUp, !mixture.isBase {
-                self.addBank(group, layer, mixture, lane.normed.start, rows: tile.count, lane) {
-                    (wide + weights.gateUp.starts[$0], ld)
-                }
+                ld = gatedColumns
+                lane.product(lane.normed.start, hidden, rows: tile.count, weights.gateUp, into: wide, ld)
+                self.addBank(group, layer, mixture, lane.normed.start, rows: tile.count, lane) { _ in (wide, ld) }
+                pk_swiglu(wide, Int64(ld), Int64(tile.count), Int64(feedForward), wide, Int64(ld))
+            } else {
+                // Off the powers of two: rows a multiple of 4 KiB apart would evict each other from the first cache.
+                ld = feedForward + 16
+                lane.gatedProduct(
+                    lane.normed.start, hidden, rows: tile.count, weights.gateUp, n: feedForward, into: wide, ld)
             }
-            for row in 0..<tile.count { pk_swiglu(wide + row * ld, wide + row * ld + upStart, Int64(feedForward)) }
             lane.product(wide, ld, rows: tile.count, weights.down, into: x, hidden, accumulate: true)
             if let group = bankLayer?.down, !mixture.isBase {
                 self.addBank(group, layer, mixture, wide, ld, rows: tile.count, lane) { _ in (x, hidden) }

@@ -29,7 +29,7 @@ public final class CPUBackend: Backend, @unchecked Sendable {
     var foldedLayers: [[FoldedLayer]] = []
 
     /// Rows of the largest tile: its activations stay in a core's own cache.
-    static let tileRows = 96
+    static let tileRows = 192
 
     public init(threads: Int, keepBF16: Bool) {
         pool = ThreadPool(threads: threads)
@@ -50,6 +50,10 @@ public final class CPUBackend: Backend, @unchecked Sendable {
 
     public func matrix(_ parts: [MatrixPart], width: Int) -> PackedMatrix {
         PackedMatrix(parts, width: width, keepBF16: keepBF16)
+    }
+
+    public func gatedMatrix(gate: MatrixPart?, up: MatrixPart?, rows: Int, width: Int) -> PackedMatrix {
+        PackedMatrix(gate: gate, up: up, rows: rows, width: width, keepBF16: keepBF16)
     }
 
     public func cache(blocks: Int, shape: ModelShape) -> CPUCache { CPUCache(blocks: blocks, shape: shape) }
@@ -200,6 +204,17 @@ final class Lane: @unchecked Sendable {
     }
 
     var bytes: Int { normed.bytes + wide.bytes + low.bytes + logits.bytes + attend.bytes }
+
+    /// y[rows, n] = silu(gate) * up of a gated matrix.
+    func gatedProduct(
+        _ x: UnsafePointer<Float>, _ ldx: Int, rows: Int, _ w: PackedMatrix, n: Int,
+        into y: UnsafeMutablePointer<Float>, _ ldy: Int
+    ) {
+        let start = monotonicSeconds()
+        pk_matmul_swiglu(x, Int64(ldx), Int64(rows), w.raw, Int64(n), y, Int64(ldy))
+        operations += 4 * Double(rows) * Double(w.width) * Double(n)
+        productSeconds += monotonicSeconds() - start
+    }
 
     /// y[rows, columns] (+)= x w^T: the one place where the engine multiplies.
     func product(

@@ -48,6 +48,26 @@ public final class PackedMatrix: @unchecked Sendable {
         }
     }
 
+    /// Packs a gate and an up projection of `rows` outputs so that each panel has 16 columns of both; a missing one
+    /// gives 0.
+    public init(gate: MatrixPart?, up: MatrixPart?, rows: Int, width: Int, keepBF16: Bool) {
+        starts = [0, 0]
+        columns = (rows + 15) / 16 * 32
+        self.width = width
+        isBF16 = keepBF16 && [gate, up].allSatisfy { $0?.isBF16 ?? true }
+        byteCount = Int(pk_packed_bytes(Int64(columns), Int64(width), isBF16))
+        panels = Self.zeroed(byteCount)
+        for (part, offset) in [(gate, 0), (up, 16)] {
+            guard let part else { continue }
+            let rowBytes = width * (part.isBF16 ? 2 : 4)
+            for first in stride(from: 0, to: rows, by: 16) {
+                pk_pack(
+                    part.bytes.baseAddress! + first * rowBytes, part.isBF16, Int64(min(16, rows - first)),
+                    Int64(width), panels, isBF16, Int64(2 * first + offset))
+            }
+        }
+    }
+
     /// A float32 copy that low-rank products can be folded into.
     init(copy other: PackedMatrix) {
         precondition(!other.isBF16, "only float32 panels are folded into")

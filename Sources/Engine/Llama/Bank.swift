@@ -51,21 +51,31 @@ struct Bank<B: Backend> {
                     }
                 }
             }
-            outputs.append((part, matrix(b, rows: out, width: stacked, backend)))
+            let isGated = modules == [.gate, .up]
+            outputs.append(
+                (
+                    part,
+                    matrix(b) { b in
+                        let b = MatrixPart(bytes: b, isBF16: false, rows: out)
+                        return isGated
+                            ? backend.gatedMatrix(
+                                gate: part == 0 ? b : nil, up: part == 0 ? nil : b, rows: out, width: stacked)
+                            : backend.matrix([b], width: stacked)
+                    }
+                ))
         }
         let columns = present.count * stacked
         var transposed = [Float](repeating: 0, count: a.count)
         for row in 0..<columns { for i in 0..<input { transposed[i * columns + row] = a[row * input + i] } }
         byteCount += 4 * transposed.count
         return BankGroup(
-            a: matrix(a, rows: columns, width: input, backend), transposedA: transposed, outputs: outputs)
+            a: matrix(a) { backend.matrix([MatrixPart(bytes: $0, isBF16: false, rows: columns)], width: input) },
+            transposedA: transposed, outputs: outputs)
     }
 
-    private mutating func matrix(_ values: [Float], rows: Int, width: Int, _ backend: B) -> B.Matrix {
+    private mutating func matrix(_ values: [Float], _ pack: (UnsafeRawBufferPointer) -> B.Matrix) -> B.Matrix {
         byteCount += 4 * values.count
-        return values.withUnsafeBytes {
-            backend.matrix([MatrixPart(bytes: $0, isBF16: false, rows: rows)], width: width)
-        }
+        return values.withUnsafeBytes(pack)
     }
 
     /// The mixture's weights a layer, as the backend takes them.

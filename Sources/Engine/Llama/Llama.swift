@@ -40,9 +40,13 @@ public final class Llama<B: Backend>: LanguageModel {
                     backend.matrix($0, width: config.shape(of: modules[0]).input)
                 }
             }
+            let gateUp = Self.withParts([folder.linear(layer, .gate), folder.linear(layer, .up)]) {
+                backend.gatedMatrix(
+                    gate: $0[0], up: $0[1], rows: config.intermediateSize, width: config.hiddenSize)
+            }
             return LayerWeights(
                 attentionNorm: folder.attentionNorm(layer).floats(), qkv: matrix([.q, .k, .v]), o: matrix([.o]),
-                feedForwardNorm: folder.feedForwardNorm(layer).floats(), gateUp: matrix([.gate, .up]),
+                feedForwardNorm: folder.feedForwardNorm(layer).floats(), gateUp: gateUp,
                 down: matrix([.down]))
         }
         totals.weightBytes = folder.byteCount

@@ -35,8 +35,11 @@ void pk_matmul(const float *x, int64_t ldx, int64_t rows, pk_matrix w, int64_t f
 // y = x / sqrt(mean(x^2) + epsilon) * weight, each [rows, n].
 void pk_rms_norm(const float *x, int64_t ldx, int64_t rows, int64_t n, const float *weight, float epsilon, float *y,
                  int64_t ldy);
-// gate = silu(gate) * up, over n numbers.
-void pk_swiglu(float *gate, const float *up, int64_t n);
+// A gated matrix has 16 columns of the gate and 16 of the up projection in each panel.
+//   y[rows, n] = silu(gate) * up, out of a product with such a matrix; x and y may be the same rows
+void pk_swiglu(const float *x, int64_t ldx, int64_t rows, int64_t n, float *y, int64_t ldy);
+//   the product and the gate in one
+void pk_matmul_swiglu(const float *x, int64_t ldx, int64_t rows, pk_matrix w, int64_t n, float *y, int64_t ldy);
 // y += x, over n numbers.
 void pk_add(float *y, const float *x, int64_t n);
 // Rotates one row of heads, [heads, d] in halves (Hugging Face's layout), by cosines and sines [d / 2].
