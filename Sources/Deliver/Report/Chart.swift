@@ -70,10 +70,12 @@ struct Mark {
 struct Frame {
     var width: Double
     var height: Double
-    var left = 46.0
+    var left = 52.0
     var right = 14.0
     var top = 34.0
-    var bottom = 54.0
+    var bottom = 58.0
+    /// From the horizontal axis down to the baseline of its labels.
+    var drop = 20.0
     var horizontal: Axis
     var vertical: Axis
 
@@ -88,7 +90,7 @@ struct Frame {
             svg += "<path class=\"grid\" d=\"M\(position(left)),\(at)H\(position(width - right))\"/>"
             svg += text(vertical.label(tick), x: left - 8, y: y(tick) + 4, anchor: .end)
         }
-        svg += horizontalTicks(horizontal, y: height - bottom) { x($0) }
+        svg += horizontalTicks(horizontal, y: height - bottom, drop: drop) { x($0) }
         svg += text(horizontalTitle, x: (left + width - right) / 2, y: height - 10, anchor: .middle, style: "name")
         svg += text(verticalTitle, x: 4, y: 15, anchor: .start, style: "name")
         return svg + "\n"
@@ -111,12 +113,12 @@ struct Frame {
     }
 }
 
-/// A horizontal axis' line and labels, at height `y`.
-func horizontalTicks(_ axis: Axis, y: Double, x: (Double) -> Double) -> String {
+/// A horizontal axis' line at height `y`, and its labels `drop` below.
+func horizontalTicks(_ axis: Axis, y: Double, drop: Double = 20, x: (Double) -> Double) -> String {
     var svg = "<path class=\"axis\" d=\"M\(position(x(axis.lower))),\(position(y))H\(position(x(axis.upper)))\"/>"
     for tick in axis.ticks {
         svg += "<path class=\"axis\" d=\"M\(position(x(tick))),\(position(y))v5\"/>"
-        svg += text(axis.label(tick), x: x(tick), y: y + 19, anchor: .middle)
+        svg += text(axis.label(tick), x: x(tick), y: y + drop, anchor: .middle)
     }
     return svg
 }

@@ -15,7 +15,7 @@ struct FitnessPlot {
         steps = drawable.filter { $0.evaluation != 0 }
         frame = Frame(
             width: 460, height: 320,
-            horizontal: Axis([0] + record.candidates.map { Double($0.evaluation) }, intervals: 5),
+            horizontal: Axis([0, 1] + record.candidates.map { Double($0.evaluation) }, intervals: 5),
             vertical: Axis(drawable.map(\.fitness)))
     }
 
@@ -23,7 +23,8 @@ struct FitnessPlot {
         var content = frame.axes(horizontalTitle: "evaluation", verticalTitle: "↑ fitness")
         if let base {
             let at = position(frame.y(base.fitness))
-            content += "<path class=\"base-line\" d=\"M\(position(frame.left)),\(at)H\(position(frame.width - frame.right))\"/>\n"
+            content += "<path class=\"base-line\" d=\"M\(position(frame.left)),\(at)"
+            content += "H\(position(frame.width - frame.right))\"/>\n"
         }
         content += frame.cloud(steps.map(mark), style: "candidate", radius: 3.2)
         content += bestSoFar

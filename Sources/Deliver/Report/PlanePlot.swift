@@ -9,7 +9,7 @@ struct PlanePlot {
     private let front: [PrivacyRecord.CandidateRecord]
 
     static let mostSharers = 12
-    private static let longestName = 8
+    private static let longestName = 7
 
     init(_ record: PrivacyRecord) {
         self.record = record
@@ -23,7 +23,7 @@ struct PlanePlot {
         let scores = [record.utility.base, record.utility.merged] + sharers.map(\.utility)
         let letters = sharers.map { min(Self.longestName, $0.id.count) }.max() ?? 0
         frame = Frame(
-            width: 620, height: 430, right: sharers.isEmpty ? 18 : 34 + Double(letters) * 9, bottom: 74,
+            width: 620, height: 440, right: sharers.isEmpty ? 18 : 36 + Double(letters) * 10, bottom: 86, drop: 25,
             horizontal: Axis(points.map(\.similarity) + ends), vertical: Axis(points.map(\.utility) + scores))
     }
 
@@ -33,10 +33,10 @@ struct PlanePlot {
             horizontalTitle: "← less is more private", verticalTitle: "↑ history score (\(metrics))")
         content += text(
             "likeness to the sharers (mean of \(metrics))", x: (frame.left + frame.width - frame.right) / 2,
-            y: frame.height - 32, anchor: .middle, style: "name")
+            y: frame.height - 36, anchor: .middle, style: "name")
         content += frontLine
         content += frame.cloud(others.map(mark), style: "candidate", radius: 3.6)
-        content += frame.cloud(front.map(mark), style: "front", radius: 4.4)
+        content += frame.cloud(front.map(mark), style: "front", radius: front.count > 60 ? 2.6 : 4.4)
         content += sharerTicks + endPoints
         return drawing(
             width: frame.width, height: frame.height, style: "wide",
@@ -68,16 +68,19 @@ struct PlanePlot {
     /// A sharer's own adapter has a score, but no likeness to be placed by: it stands at the margin.
     private var sharerTicks: String {
         let edge = frame.width - frame.right
-        let heights = spread(sharers.map { frame.y($0.utility) }, gap: 16, within: frame.top...(frame.height - frame.bottom))
+        let heights = spread(
+            sharers.map { frame.y($0.utility) }, gap: 20, within: frame.top...(frame.height - frame.bottom))
         var svg = ""
         for (sharer, height) in zip(sharers, heights) {
             let at = frame.y(sharer.utility)
             let title = "sharer \(sharer.id) alone: history score \(number(sharer.utility))"
             svg += "<g><title>\(escape(title))</title>"
-            svg += "<path class=\"sharer-line\" d=\"M\(position(edge + 11)),\(position(at))L\(position(edge + 19)),\(position(height))\"/>"
+            svg += "<path class=\"sharer-line\" d=\"M\(position(edge + 11)),\(position(at))"
+            svg += "L\(position(edge + 19)),\(position(height))\"/>"
             svg += "<path class=\"sharer\" d=\"M\(position(edge)),\(position(at))l11,-5.5v11z\"/>"
             svg += text(
-                shortened(sharer.id, to: Self.longestName), x: edge + 22, y: height + 4, anchor: .start, style: "sharer-name")
+                shortened(sharer.id, to: Self.longestName), x: edge + 22, y: height + 4, anchor: .start,
+                style: "sharer-name")
             svg += "</g>\n"
         }
         return svg

@@ -33,48 +33,60 @@ public func reportHTML(_ record: PrivacyRecord) -> [UInt8] {
 }
 
 private func header(_ record: PrivacyRecord) -> String {
-    let state =
-        if case .held = record.release { "held" } else { record.outcome.rawValue }
+    let state = if case .held = record.release { "held" } else { record.outcome.rawValue }
+    let tiles = tiles(record).map {
+        "<div><h2>\($0.title)</h2><p class=\"figure\">\($0.figure)</p><p>\($0.note)</p></div>\n"
+    }
+    let place = "user \(name(record.user)) · \(name(record.task)) · job \(name(record.job))"
     return """
         <header class="\(state)">
-        <p class="eyebrow">Privacy report · user \(name(record.user)) · \(name(record.task)) · job \(name(record.job))</p>
+        <p class="eyebrow">Privacy report · \(place)</p>
         <h1>\(headline(record))</h1>
         <p class="lede">\(consequence(record))</p>
         <div class="tiles">
-        \(tiles(record).map { "<div><h2>\($0.title)</h2><p class=\"figure\">\($0.figure)</p><p>\($0.note)</p></div>\n" }.joined())\
-        </div>
+        \(tiles.joined())</div>
         </header>
 
         """
 }
 
-private func tiles(_ record: PrivacyRecord) -> [(title: String, figure: String, note: String)] {
+private struct Tile {
+    var title: String
+    var figure: String
+    var note: String
+
+    /// Before and after; one value where the base ships and nothing changed.
+    init(_ title: String, _ before: Double, _ after: Double, note: String, in record: PrivacyRecord) {
+        let isChange = record.outcome == .merged
+        self.title = title
+        figure = isChange ? change(before, after) : number(before)
+        self.note = isChange ? "\(signed(after - before)), \(note)" : note
+    }
+}
+
+private func tiles(_ record: PrivacyRecord) -> [Tile] {
     let (utility, similarity) = (record.utility, record.similarity)
     var tiles = [
-        (
-            title: "History score", figure: change(utility.base, utility.merged),
-            note: "\(signed(utility.merged - utility.base)) over \(record.search.historyItems) history items"
-        ),
-        (
-            title: "Likeness to the sharers", figure: change(similarity.before, similarity.after),
-            note: "\(signed(similarity.after - similarity.before)), mean of \(record.sharers.count); less is more private"
-        ),
+        Tile(
+            "History score", utility.base, utility.merged, note: "over \(record.search.historyItems) history items",
+            in: record),
+        Tile(
+            "Likeness to the sharers", similarity.before, similarity.after,
+            note: "mean of \(record.sharers.count); less is more private", in: record),
     ]
     let known = record.sharers.filter(\.similarityAfter.isFinite)
     if let nearest = known.max(by: { $0.similarityAfter < $1.similarityAfter }) {
         tiles.append(
-            (
-                title: "Most alike: sharer \(name(nearest.id))",
-                figure: change(nearest.similarityBefore, nearest.similarityAfter),
-                note: "\(signed(nearest.similarityAfter - nearest.similarityBefore)), of all sharers the most after the merge"
-            ))
+            Tile(
+                "Most alike: sharer \(name(shortened(nearest.id, to: 20)))", nearest.similarityBefore,
+                nearest.similarityAfter,
+                note: "the highest likeness to any one sharer", in: record))
     }
     if let heldOut = record.heldOut {
         tiles.append(
-            (
-                title: "Held-out score", figure: change(heldOut.base, heldOut.merged),
-                note: "\(heldOut.items) items that the search did not see; gap \(number(heldOut.gap))"
-            ))
+            Tile(
+                "Held-out score", heldOut.base, heldOut.merged,
+                note: "over \(heldOut.items) items kept from the search; gap \(number(heldOut.gap))", in: record))
     }
     return tiles
 }
@@ -103,15 +115,15 @@ private func planeLegend(_ record: PrivacyRecord) -> String {
     func item(_ shape: String, _ words: String) -> String {
         "<li><svg viewBox=\"0 0 24 20\" aria-hidden=\"true\">\(shape)</svg>\(words)</li>\n"
     }
-    let chosen =
-        chosenName(record) == "held" ? "the merge that is held" : "the merge that ships"
+    let chosen = "the merge that \(chosenName(record) == "held" ? "is held" : "ships")"
     var legend = "<ul class=\"legend\">\n"
     if record.outcome == .merged { legend += item("<path class=\"chosen\" d=\"M12,1l9,9l-9,9l-9,-9z\"/>", chosen) }
     legend += item(
         "<rect class=\"base\" x=\"6\" y=\"4\" width=\"12\" height=\"12\"/>",
         record.outcome == .base ? "the base, which is the choice" : "the base")
     legend += item(
-        "<path class=\"front-line\" d=\"M0,10H24\"/><circle class=\"front\" cx=\"12\" cy=\"10\" r=\"4.4\"/>", "the Pareto front")
+        "<path class=\"front-line\" d=\"M0,10H24\"/><circle class=\"front\" cx=\"12\" cy=\"10\" r=\"4.4\"/>",
+        "the Pareto front")
     legend += item("<circle class=\"candidate\" cx=\"12\" cy=\"10\" r=\"3.6\"/>", "another candidate")
     legend += item("<path class=\"sharer\" d=\"M6,10l11,-5.5v11z\"/>", "score of a sharer alone")
     return legend + "</ul>\n"
@@ -123,13 +135,14 @@ private func sharerSection(_ record: PrivacyRecord) -> String {
     }
     let left = record.sharers.count - mostPlottedSharers
     let more = left > 0 ? "<p class=\"aside\">The figures show the first \(mostPlottedSharers) sharers.</p>\n" : ""
+    var key = "<span class=\"key before-key\">base</span>"
+    if record.outcome == .merged { key += " and <span class=\"key after-key\">\(chosenName(record))</span>" }
     return """
         <section>
         <h2>Sharers</h2>
         <div class="halves">
         <figure>
-        <figcaption>Likeness to each: <span class="key before-key">base</span> and
-        <span class="key after-key">\(chosenName(record))</span></figcaption>
+        <figcaption>Likeness to each: \(key)</figcaption>
         \(likenessPlot(record))</figure>
         <figure>
         <figcaption>Weights of their adapters</figcaption>
@@ -141,33 +154,33 @@ private func sharerSection(_ record: PrivacyRecord) -> String {
 }
 
 private func searchSection(_ record: PrivacyRecord) -> String {
-    """
-    <section>
-    <h2>Search</h2>
-    <div class="halves">
-    <figure>
-    <figcaption>Fitness by evaluation, <span class="key best-key">best so far</span></figcaption>
-    \(FitnessPlot(record).svg)</figure>
-    <div>
-    <p class="caption">What another alpha would have chosen</p>
-    \(alternativesTable(record))<p class="aside">From the same candidates, by the whole history. The run's own alpha is
-    \(setting(record.search.alpha)).</p>
-    </div>
-    </div>
-    </section>
+    guard !record.candidates.isEmpty else {
+        return "<section>\n<h2>Search</h2>\n<p>No candidate was evaluated.</p>\n</section>\n"
+    }
+    return """
+        <section>
+        <h2>Search</h2>
+        <div class="halves">
+        <figure>
+        <figcaption>Fitness by evaluation, <span class="key best-key">best so far</span></figcaption>
+        \(FitnessPlot(record).svg)</figure>
+        <div>
+        <p class="caption">What another alpha would have chosen</p>
+        \(alternativesTable(record))<p class="aside">From the same candidates, by the whole history. The run's own alpha is
+        \(setting(record.search.alpha)).</p>
+        </div>
+        </div>
+        </section>
 
-    """
+        """
 }
 
 private func scoreSection(_ record: PrivacyRecord) -> String {
     let heldOut =
-        if let slice = record.heldOut {
-            "<p class=\"aside\">\(slice.items) history items were kept from the search. The merge scores "
-                + "\(number(slice.gap)) higher where the search looked than on these: what the search overfitted.</p>\n"
-        } else {
-            "<p class=\"aside\">The history is too short to keep a part of it from the search, so these scores are of the "
-                + "items that the search saw.</p>\n"
-        }
+        record.heldOut.map(overfitting) ?? """
+            <p class="aside">No part of the history was kept from the search: these are scores on items that it saw.</p>
+
+            """
     return """
         <section class="halves">
         <div>
@@ -179,6 +192,14 @@ private func scoreSection(_ record: PrivacyRecord) -> String {
         </section>
 
         """
+}
+
+private func overfitting(_ heldOut: PrivacyRecord.HeldOutRecord) -> String {
+    let gap =
+        heldOut.gap < 0
+        ? "\(number(-heldOut.gap)) lower where the search looked than on these: no sign that the search overfitted."
+        : "\(number(heldOut.gap)) higher where the search looked than on these: what the search overfitted."
+    return "<p class=\"aside\">\(heldOut.items) history items were kept from the search. The choice scores \(gap)</p>\n"
 }
 
 private let readingSection = """

@@ -6,7 +6,7 @@ let mostPlottedSharers = 40
 /// Rows of a plot with one row a sharer, its id on the left.
 struct SharerRows {
     static let width = 460.0
-    static let left = 96.0
+    static let left = 108.0
     let sharers: [PrivacyRecord.SharerRecord]
     let rowHeight: Double
 
@@ -34,26 +34,28 @@ func likenessPlot(_ record: PrivacyRecord) -> String {
         SharerRows.left + axis.fraction(value) * (SharerRows.width - SharerRows.left - 20)
     }
     var content = ""
-    for tick in axis.ticks { content += "<path class=\"grid\" d=\"M\(position(x(tick))),4V\(position(rows.bottom))\"/>" }
+    for tick in axis.ticks {
+        content += "<path class=\"grid\" d=\"M\(position(x(tick))),4V\(position(rows.bottom))\"/>"
+    }
     content += horizontalTicks(axis, y: rows.bottom, x: x) + "\n"
     for (row, sharer) in rows.sharers.enumerated() {
         let (before, after, y) = (sharer.similarityBefore, sharer.similarityAfter, rows.middle(row))
         content += rows.label(row)
         if isDrawable(before), isDrawable(after) {
-            let style = after > before ? "rise" : "fall"
-            content += "<path class=\"\(style)\" d=\"M\(position(x(before))),\(position(y))H\(position(x(after)))\"/>"
+            content += "<path class=\"shift\" d=\"M\(position(x(before))),\(position(y))H\(position(x(after)))\"/>"
         }
         if isDrawable(before) {
             content += circle(x: x(before), y: y, radius: 5, style: "before", title: "base: \(number(before))")
         }
-        if isDrawable(after) {
-            content += circle(x: x(after), y: y, radius: 5.5, style: "after", title: "ships: \(number(after))")
+        if isDrawable(after), record.outcome == .merged {
+            content += circle(
+                x: x(after), y: y, radius: 5.5, style: "after", title: "\(chosenName(record)): \(number(after))")
         }
         content += "\n"
     }
     content += text(
         "likeness to the sharer (\(shortened(metricSum(record), to: 24)))", x: (SharerRows.left + SharerRows.width) / 2,
-        y: rows.bottom + 43, anchor: .middle, style: "name")
+        y: rows.bottom + 44, anchor: .middle, style: "name")
     return drawing(
         width: SharerRows.width, height: rows.bottom + 52, style: "half",
         label: "Likeness to each sharer, of the base and of what ships", content)
@@ -89,7 +91,7 @@ private func weightBars(_ record: PrivacyRecord) -> String {
             signed(weight, places: 2), x: weight < 0 ? end - 6 : end + 6, y: y + 4, anchor: weight < 0 ? .end : .start)
         content += "\n"
     }
-    content += text("weight", x: x(0), y: rows.bottom + 43, anchor: .middle, style: "name")
+    content += text("weight", x: x(0), y: rows.bottom + 44, anchor: .middle, style: "name")
     return drawing(
         width: SharerRows.width, height: rows.bottom + 52, style: "half", label: "Weight of each sharer", content)
 }
@@ -118,7 +120,8 @@ private func weightStrips(_ record: PrivacyRecord, layers: Int) -> String {
     let key = rows.bottom + 34
     for step in -6...6 {
         content += swatch(
-            most * Double(step) / 6, of: most, x: left + 86 + Double(step + 6) * 14, y: key, width: 14, height: 14, title: "")
+            most * Double(step) / 6, of: most, x: left + 86 + Double(step + 6) * 14, y: key, width: 14, height: 14,
+            title: "")
     }
     content += text(number(-most, places: 2), x: left + 78, y: key + 12, anchor: .end)
     content += text(signed(most, places: 2), x: left + 276, y: key + 12, anchor: .start) + "\n"
@@ -132,11 +135,9 @@ private func swatch(
 ) -> String {
     "<rect class=\"\(weight < 0 ? "negative" : "positive")\" x=\"\(position(x))\" y=\"\(position(y))\" "
         + "width=\"\(position(width))\" height=\"\(position(height))\" "
-        + "fill-opacity=\"\(plainFraction(weight.magnitude / most))\""
+        + "fill-opacity=\"\(number(min(1, weight.magnitude / most), places: 2))\""
         + (title.isEmpty ? "/>" : "><title>\(escape(title))</title></rect>")
 }
-
-private func plainFraction(_ value: Double) -> String { number(min(1, max(0, value)), places: 2) }
 
 private func largestWeight(_ sharers: [PrivacyRecord.SharerRecord]) -> Double {
     let most = sharers.flatMap(\.weights).filter(isDrawable).map(\.magnitude).max() ?? 0

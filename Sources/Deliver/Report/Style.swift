@@ -11,7 +11,7 @@ let styleSheet = """
       font: 15px/1.5 system-ui, -apple-system, "Segoe UI", "Noto Sans", "DejaVu Sans", sans-serif; }
     main { max-width: 1040px; margin: 0 auto; padding: 40px 28px 56px; font-variant-numeric: tabular-nums; }
     h1, h2, p, ul, dl, dd, figure { margin: 0; padding: 0; }
-    h1, p, th, td, dd, li { overflow-wrap: anywhere; }
+    h1, p, tbody th, dd, li { overflow-wrap: anywhere; }
     h1 { font-size: 29px; line-height: 1.22; font-weight: 650; letter-spacing: -.01em; max-width: 30em; text-wrap: balance; }
     h2 { font-size: 17px; font-weight: 650; margin-bottom: 14px; }
     small, .aside { color: var(--soft); font-size: 13px; }
@@ -34,7 +34,7 @@ let styleSheet = """
     .legend li { display: flex; align-items: center; gap: 10px; padding: 3px 0; }
     .legend svg { width: 24px; height: 20px; flex: none; }
     figcaption, .caption { font-size: 14px; color: var(--soft); margin-bottom: 10px; }
-    .key::before { content: ""; display: inline-block; width: 10px; height: 10px; border-radius: 50%; margin: 0 5px 0 2px; }
+    .key::before { content: ""; box-sizing: border-box; display: inline-block; width: 10px; height: 10px; border-radius: 50%; margin: 0 5px 0 2px; }
     .before-key::before { border: 2px solid var(--ink); }
     .after-key::before { background: var(--orange); }
     .best-key::before { width: 18px; height: 0; border-radius: 0; border-top: 2.5px solid var(--blue);
@@ -63,7 +63,7 @@ let styleSheet = """
     .sharer-line { fill: none; stroke: var(--green); stroke-width: 1; }
     .before { fill: var(--page); stroke: var(--ink); stroke-width: 2; }
     .after { fill: var(--orange); }
-    .rise, .fall { fill: none; stroke-width: 3; stroke: var(--orange); stroke-opacity: .45; }
+    .shift { fill: none; stroke-width: 3; stroke: var(--orange); stroke-opacity: .45; }
     .positive { fill: var(--blue); }
     .negative { fill: var(--orange); }
     .strip { fill: none; stroke: var(--line); }
@@ -72,6 +72,7 @@ let styleSheet = """
     th, td { text-align: right; padding: 6px 0 6px 16px; border-bottom: 1px solid var(--line); vertical-align: baseline; }
     th:first-child { text-align: left; padding-left: 6px; }
     td:last-child, th:last-child { padding-right: 6px; }
+    td { white-space: nowrap; }
     thead th { color: var(--soft); font-weight: 500; font-size: 13px; }
     tbody th { font-weight: 600; }
     .marked > * { background: var(--wash); }
@@ -95,16 +96,34 @@ let styleSheet = """
       .legend { margin-top: 0; }
       .reading { columns: 1; }
       svg text { font-size: 15px; }
-      svg.wide text { font-size: 20px; }
-      th, td { padding-left: 10px; }
+      svg.wide text { font-size: 19px; }
+      table { font-size: 12.5px; }
+      th, td, thead th { padding-left: 8px; font-size: 12.5px; }
+      tbody th:first-child { min-width: 6.2em; }
+      td small { display: block; }
+      .last-follows td:last-child, .last-follows th:last-child { display: none; }
     }
     @media print {
       @page { margin: 16mm 15mm; }
       body { background: none; font-size: 10.5pt; }
       main { max-width: none; padding: 0; }
       * { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
-      section { margin-top: 22px; padding-top: 14px; }
-      figure, tr, .tiles > div, .split { break-inside: avoid; }
+      section { margin-top: 20px; padding-top: 14px; }
+      h1 { font-size: 21px; }
+      .tiles { grid-template-columns: repeat(4, minmax(0, 1fr)); gap: 8px; margin-top: 16px; }
+      .tiles > div { padding: 8px 10px; }
+      .tiles .figure { font-size: 15px; }
+      .tiles p, .tiles h2 { font-size: 11px; }
+      .split { grid-template-columns: minmax(0, 1fr) 172px; gap: 20px; }
+      table, .legend { font-size: 12px; }
+      .legend { margin-top: 16px; }
+      thead th { font-size: 11px; }
+      dl div, .reading { font-size: 12px; }
+      dl div { padding: 2px 0; }
+      th, td { padding: 4px 0 4px 10px; }
+      svg.wide text { font-size: 15px; }
+      svg.half text { font-size: 14px; }
+      figure, tr, .tiles > div, .split, .reading { break-inside: avoid; }
       h2, figcaption, .caption { break-after: avoid; }
       .scroll { overflow: visible; }
     }

@@ -7,9 +7,10 @@ struct Table {
     var rows: [[String]] = []
     /// Rows to stand out.
     var marked: Set<Int> = []
+    var style = ""
 
     var html: String {
-        var html = "<div class=\"scroll\"><table>\n<thead><tr>"
+        var html = "<div class=\"scroll\"><table\(style.isEmpty ? "" : " class=\"\(style)\"")>\n<thead><tr>"
         for cell in head { html += "<th scope=\"col\">\(cell)</th>" }
         html += "</tr></thead>\n<tbody>\n"
         for (index, row) in rows.enumerated() {
@@ -25,16 +26,18 @@ struct Table {
 
 func sharerTable(_ record: PrivacyRecord) -> String {
     let heldOut = record.heldOut.flatMap { $0.sharers.count == record.sharers.count ? $0.sharers : nil }
-    var head = ["Sharer", "Cosine", "Own score", "Weight", "Likeness before → after", "Change"]
-    if heldOut != nil { head.insert("Held out", at: 3) }
-    var table = Table(head: head)
+    let isChange = record.outcome == .merged
+    var table = Table(head: ["Sharer", "Cosine", "Own score"])
+    if heldOut != nil { table.head.append("Held out") }
+    table.head += isChange ? ["Weight", "Likeness before → after", "Change"] : ["Weight", "Likeness"]
+    // Narrow screens leave out a last column that follows from the one before it.
+    if isChange { table.style = "last-follows" }
     for (index, sharer) in record.sharers.enumerated() {
-        var row = [
-            name(sharer.id), sharer.cosine.map { number($0) } ?? dash, number(sharer.utility), weightCell(sharer.weights),
-            change(sharer.similarityBefore, sharer.similarityAfter),
-            signed(sharer.similarityAfter - sharer.similarityBefore),
-        ]
-        if let heldOut { row.insert(number(heldOut[index]), at: 3) }
+        let (before, after) = (sharer.similarityBefore, sharer.similarityAfter)
+        var row = [name(sharer.id), sharer.cosine.map { number($0) } ?? dash, number(sharer.utility)]
+        if let heldOut { row.append(number(heldOut[index])) }
+        row.append(weightCell(sharer.weights))
+        row += isChange ? [change(before, after), signed(after - before)] : [number(before)]
         table.rows.append(row)
     }
     return table.html
@@ -68,11 +71,11 @@ func scoreTable(_ record: PrivacyRecord) -> String {
 }
 
 func alternativesTable(_ record: PrivacyRecord) -> String {
-    var table = Table(head: ["Alpha", "Choice", "History score", "Likeness"])
+    var table = Table(head: ["Alpha", "Evaluation", "History score", "Likeness"])
     for alternative in record.alternatives {
         if alternative.alpha == record.search.alpha { table.marked.insert(table.rows.count) }
         table.rows.append([
-            setting(alternative.alpha), alternative.evaluation == 0 ? "base" : "evaluation\u{a0}\(alternative.evaluation)",
+            setting(alternative.alpha), alternative.evaluation == 0 ? "base" : "\(alternative.evaluation)",
             number(alternative.utility), number(alternative.similarity),
         ])
     }
@@ -83,7 +86,8 @@ func alternativesTable(_ record: PrivacyRecord) -> String {
 func settingsList(_ record: PrivacyRecord) -> String {
     let search = record.search
     var facts = [
-        ("User", name(record.user)), ("Job", name(record.job)), ("Task", name(record.task)), ("Base", name(record.base)),
+        ("User", name(record.user)), ("Job", name(record.job)), ("Task", name(record.task)),
+        ("Base", name(record.base)),
     ]
     switch record.appliesTo {
     case .base: facts.append(("Applies to", "the base as it is"))

@@ -9,8 +9,8 @@ func headline(_ record: PrivacyRecord) -> String {
         return "The merge ships: history score \(change(utility.base, utility.merged)), "
             + "likeness to the sharers \(change(similarity.before, similarity.after))"
     case .base:
-        return "The base ships: history score \(number(utility.base)), "
-            + "likeness to the sharers \(number(similarity.before))"
+        return "The base ships: history score\u{a0}\(number(utility.base)), "
+            + "likeness to the sharers\u{a0}\(number(similarity.before))"
     }
 }
 
