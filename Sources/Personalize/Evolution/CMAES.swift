@@ -3,10 +3,10 @@ import Glibc
 
 /// CMA-ES with full covariance and standard settings, for few evaluations of a fitness that moves in steps.
 ///
-/// Points are bounced into the bounds, and the bounced point is what the distribution learns from. A generation whose
-/// points are all alike in fitness says nothing and changes nothing; within a generation ties share their weights. The
-/// recommendation is the best point seen, of equal ones the one nearest to 0, which is the base. When the distribution
-/// has shrunk to a point, the search starts again from the start.
+/// Points are bounced into the bounds, and the bounced point is what the distribution learns from. Within a generation
+/// ties share their weights. A generation whose points are all alike in fitness teaches nothing but to look further: the
+/// step size grows. The recommendation is the best point seen, of equal ones the one nearest to 0, which is the base.
+/// When the distribution has shrunk to a point, the search begins anew with other random numbers.
 public struct CMAES: Optimizer {
     public let dimension: Int
     /// How often the search began anew after it had converged.
@@ -19,15 +19,16 @@ public struct CMAES: Optimizer {
     private let bounds: ClosedRange<Double>?
     private let rates: Recombination
     private var normal: NormalStream
-    private var mean: [Double]
-    private var sigma: Double
-    private var covariance: [Double]  // C, [d, d]
+    private(set) var mean: [Double]
+    private(set) var sigma: Double
+    private(set) var covariance: [Double]  // C, [d, d]
     private var axes: [Double]  // B, [d, d], an eigenvector a row
     private var lengths: [Double]  // D
     private var path: [Double]  // p_sigma
     private var rankOnePath: [Double]  // p_c
     private var generation = 0
     private var decomposed = 0
+    private var isConverged = false
     private var best: (point: [Double], fitness: Double)?
 
     /// - Parameters:
@@ -63,10 +64,11 @@ public struct CMAES: Optimizer {
         rankOnePath = path
         generation = 0
         decomposed = 0
+        isConverged = false
     }
 
     public mutating func ask() -> [[Double]] {
-        if sigma * (lengths.max() ?? 0) < 1e-11 * startSigma {
+        if isConverged {
             restarts += 1
             reset()
         }
@@ -101,7 +103,10 @@ public struct CMAES: Optimizer {
     public mutating func tell(_ points: [[Double]], fitness: [Double]) {
         for (point, value) in zip(points, fitness) { remember(point, value) }
         // Half a generation ranks too little to learn from; it still counts for the recommendation.
-        guard points.count == population, let first = fitness.first, fitness.contains(where: { $0 != first }) else {
+        guard points.count == population, let first = fitness.first else { return }
+        let fitness = fitness.map { $0.isNaN ? -.infinity : $0 }
+        guard fitness.contains(where: { $0 != first }) else {
+            lookFurther()
             return
         }
         generation += 1
@@ -116,17 +121,27 @@ public struct CMAES: Optimizer {
         for i in 0..<dimension { mean[i] += sigma * shift[i] }
         let isMoving = updatePaths(shift)
         updateCovariance(steps, ranked, isMoving: isMoving)
-        let length = path.reduce(0) { $0 + $1 * $1 }.squareRoot()
-        sigma *= exp(min(1, (length / rates.normalLength - 1) * rates.pathDecay / rates.damping))
+        sigma *= rates.stepFactor(length(path))
         if Double(generation - decomposed) > 1 / (rates.rankOne + rates.rankMany) / Double(dimension) / 10 {
             decompose()
         }
+        isConverged = spread < 1e-11 * startSigma
+    }
+
+    /// The largest standard deviation.
+    private var spread: Double { sigma * (lengths.max() ?? 0) }
+
+    /// After a flat generation: a plateau is left by larger steps, as pycma's authors advise; a flat point is an optimum
+    /// to the precision of the fitness, where nothing is left to find.
+    private mutating func lookFurther() {
+        isConverged = spread < 1e-3 * startSigma
+        guard spread < 2 * startSigma else { return }
+        sigma *= exp(0.2 + rates.pathDecay / rates.damping)
     }
 
     private mutating func remember(_ point: [Double], _ fitness: Double) {
-        func distance(_ point: [Double]) -> Double { point.reduce(0) { $0 + $1 * $1 } }
         guard fitness.isFinite else { return }
-        if let best, (best.fitness, -distance(best.point)) >= (fitness, -distance(point)) { return }
+        if let best, (best.fitness, -length(best.point)) >= (fitness, -length(point)) { return }
         best = (point, fitness)
     }
 
@@ -140,9 +155,7 @@ public struct CMAES: Optimizer {
             for i in 0..<dimension { isotropic[i] += axes[axis * dimension + i] * straight[axis] }
         }
         for i in 0..<dimension { path[i] = (1 - rates.pathDecay) * path[i] + gain * isotropic[i] }
-        let square = path.reduce(0) { $0 + $1 * $1 }
-        let bias = 1 - pow(1 - rates.pathDecay, 2 * Double(generation))
-        let isMoving = square / bias / Double(dimension) - 1 < 1 + 4 / (Double(dimension) + 1)
+        let isMoving = rates.isMoving(length(path), generation: generation)
         let rankOneGain = (rates.rankOneDecay * (2 - rates.rankOneDecay) * rates.effective).squareRoot()
         for i in 0..<dimension {
             rankOnePath[i] = (1 - rates.rankOneDecay) * rankOnePath[i] + (isMoving ? rankOneGain * shift[i] : 0)

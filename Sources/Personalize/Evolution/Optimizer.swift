@@ -75,3 +75,6 @@ func bounced(_ value: Double, _ bounds: ClosedRange<Double>) -> Double {
     let reflected = value > high ? 2 * high - value : value < low ? 2 * low - value : value
     return min(max(reflected, low), high)
 }
+
+/// Euclidean.
+func length(_ v: [Double]) -> Double { v.reduce(0) { $0 + $1 * $1 }.squareRoot() }

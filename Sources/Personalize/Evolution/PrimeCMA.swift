@@ -1,31 +1,44 @@
 import Glibc
 
-/// The search that the PriME reference runs as "CMA": nevergrad's CMAbounded, for comparison with its results.
+/// The search that the PriME reference runs as "CMA": nevergrad's CMAbounded over pycma, for comparison with its results.
 ///
 /// A population of 4 + ln d, diagonal covariance with exponential updates, the best point put in front of worse
-/// generations, points bounced into the bounds. It recommends the best point that was told in whole generations, and a
-/// flat first generation starts it afresh, forgetting that point.
+/// generations, points bounced into the bounds, and under six points a generation the last one's worst point mirrored.
+/// It recommends the best point that was told in whole generations. A flat generation, two that are nearly so, or steps
+/// too small to matter start it afresh at 0, forgetting that point. Tests replay nevergrad's own runs.
 public struct PrimeCMA: Optimizer {
     public let dimension: Int
     public let population: Int
+    /// How often the search began anew.
+    public private(set) var restarts = 0
+
+    private(set) var mean: [Double] = []
+    private(set) var sigma = 0.0
+    /// Standard deviations in units of sigma.
+    private(set) var scaling: [Double] = []
 
     private let bounds: ClosedRange<Double>
     private let startSigma: Double
     private let rates: Recombination
     private var normal: NormalStream
-    private var mean: [Double] = []
-    private var sigma = 0.0
-    private var scaling: [Double] = []  // standard deviations in units of sigma
     private var path: [Double] = []
     private var rankOnePath: [Double] = []
     private var generation = 0
     private var best: (point: [Double], fitness: Double)?
     /// Best fitness of recent generations, newest last.
     private var history: [Double] = []
-    /// The best of everything told, which stands in while a fresh start knows nothing.
+    /// Generations in a row whose upper three quarters were alike.
+    private var nearlyFlat = 0
+    private var isOver = false
+    /// The best of everything told, of equal ones the last, which stands in while a fresh start knows nothing.
     private var bestEver: (point: [Double], fitness: Double)?
     /// Told points that do not make a generation yet.
     private var pending: [(point: [Double], fitness: Double)] = []
+    /// From the last generation's worst point to its mean: where the next generation's first point goes.
+    private var mirror: [Double]?
+    /// Whether the current generation's first point is a mirror, and whether it is still where the mirror put it.
+    private var hasMirror = false
+    private var mirrorIsWithin = false
 
     public init(dimension: Int, bounds: ClosedRange<Double>, seed: UInt64) {
         self.dimension = dimension
@@ -34,16 +47,17 @@ public struct PrimeCMA: Optimizer {
         // nevergrad searches in units of a sixth of the bounds' width.
         let unit = (bounds.upperBound - bounds.lowerBound) / 6
         startSigma = 1.5884 * (dimension < 18 ? 0.3 : 0.15) * unit
-        rates = Recombination(dimension: dimension, population: population, isDiagonal: true)
+        rates = Recombination(
+            dimension: dimension, population: population, isDiagonal: true, mirrors: population < 6 ? 1 : 0)
         normal = NormalStream(seed: seed)
-        reset()
+        start()
     }
 
     public var recommendation: [Double] {
-        best?.point ?? bestEver?.point ?? Array(repeating: 0, count: dimension)
+        (isOver ? nil : best?.point) ?? bestEver?.point ?? Array(repeating: 0, count: dimension)
     }
 
-    private mutating func reset() {
+    private mutating func start() {
         mean = Array(repeating: 0, count: dimension)
         sigma = startSigma
         scaling = Array(repeating: 1, count: dimension)
@@ -52,19 +66,44 @@ public struct PrimeCMA: Optimizer {
         generation = 0
         best = nil
         history = []
+        nearlyFlat = 0
+        isOver = false
+        mirror = nil
+        hasMirror = false
     }
 
     public mutating func ask() -> [[Double]] {
-        (0..<population).map { _ in
-            let z = normal.vector(dimension)
-            return (0..<dimension).map { bounced(mean[$0] + sigma * scaling[$0] * z[$0], bounds) }
+        if isOver {
+            restarts += 1
+            start()
         }
+        hasMirror = mirror != nil
+        var points: [[Double]] = []
+        if let mirror {
+            let point = zip(mean, mirrored(mirror)).map { $0 + $1 }
+            points.append(point.map { bounced($0, bounds) })
+            mirrorIsWithin = points[0] == point
+        }
+        while points.count < population {
+            let z = normal.vector(dimension)
+            points.append((0..<dimension).map { bounced(mean[$0] + sigma * scaling[$0] * z[$0], bounds) })
+        }
+        mirror = nil
+        return points
+    }
+
+    /// A step further than most is brought to a typical length.
+    private mutating func mirrored(_ step: [Double]) -> [Double] {
+        let far = length(zip(step, scaling).map { $0 / (sigma * $1) })
+        guard far > Double(dimension).squareRoot() else { return step }
+        let scale = length(normal.vector(dimension)) / far
+        return step.map { $0 * scale }
     }
 
     public mutating func tell(_ points: [[Double]], fitness: [Double]) {
         for (point, value) in zip(points, fitness) {
             pending.append((point, value))
-            if bestEver == nil || value > bestEver!.fitness { bestEver = (point, value) }
+            if value >= (bestEver?.fitness ?? -.infinity) { bestEver = (point, value) }
             if pending.count == population {
                 update(pending)
                 pending = []
@@ -74,32 +113,31 @@ public struct PrimeCMA: Optimizer {
 
     private mutating func update(_ told: [(point: [Double], fitness: Double)]) {
         let order = told.indices.sorted { (told[$1].fitness, $0) < (told[$0].fitness, $1) }
-        var points = order.map { told[$0].point }
         let top = told[order[0]]
+        var points = order.map { told[$0].point }
         var weights = rates.weights
+        // What the search did not draw itself does not shrink the covariance.
+        if hasMirror, mirrorIsWithin, let rank = order.firstIndex(of: 0) { weights[rank] = max(0, weights[rank]) }
+        let worst = order[order.count - 1]
+        if rates.mirrors > 0, !(hasMirror && worst == 0) {
+            mirror = zip(mean, told[worst].point).map { $0 - $1 }
+        }
         if let best, best.fitness > top.fitness {
-            points.insert(elite(best.point), at: 0)
+            points.insert(best.point, at: 0)
             // The extra rank weighs nothing, between the good and the bad.
             weights.insert(0, at: rates.parents)
         }
-        if best == nil || top.fitness > best!.fitness { best = top }
+        if top.fitness > (best?.fitness ?? -.infinity) { best = top }
         generation += 1
         adapt(points, weights)
         history.append(top.fitness)
-        let kept = 10 + 30 * dimension / population
-        if history.count > kept { history.removeFirst() }
-        let worst = told[order[order.count - 1]].fitness
-        let isFlat = top.fitness - worst < 1e-11 && (history.max()! - history.min()!) < 1e-11
-        if isFlat || sigma * scaling.max()! < 1e-11 { reset() }
-    }
-
-    /// The best point, drawn towards the mean or away from it to a typical distance.
-    private mutating func elite(_ point: [Double]) -> [Double] {
-        let steps = zip(zip(point, mean), scaling).map { ($0.0 - $0.1) / (sigma * $1) }
-        let norm = steps.reduce(0) { $0 + $1 * $1 }.squareRoot()
-        let length = normal.vector(dimension).reduce(0) { $0 + $1 * $1 }.squareRoot()
-        guard norm > 0 else { return point }
-        return zip(point, mean).map { $1 + ($0 - $1) * length / norm }
+        if history.count > 11 + 30 * dimension / population { history.removeFirst() }
+        let threeQuarters = told[order[told.count * 3 / 4]].fitness
+        nearlyFlat = top.fitness > threeQuarters ? 0 : nearlyFlat + 1
+        let range = history.max()! - history.min()!
+        let isFlat = top.fitness - told[worst].fitness < 1e-11 && range < 1e-11
+        isOver =
+            isFlat || nearlyFlat > 1 || (history.count > 9 && range < 1e-12) || sigma * scaling.max()! < 1e-11
     }
 
     private mutating func adapt(_ points: [[Double]], _ weights: [Double]) {
@@ -113,12 +151,11 @@ public struct PrimeCMA: Optimizer {
         for i in 0..<dimension { mean[i] += sigma * scaling[i] * shift[i] }
         let gain = (rates.pathDecay * (2 - rates.pathDecay) * rates.effective).squareRoot()
         for i in 0..<dimension { path[i] = (1 - rates.pathDecay) * path[i] + gain * shift[i] }
-        let square = path.reduce(0) { $0 + $1 * $1 }
-        let bias = 1 - pow(1 - rates.pathDecay, 2 * Double(generation))
-        let isMoving = square / bias / Double(dimension) - 1 < 1 + 4 / (Double(dimension) + 1)
+        let isMoving = rates.isMoving(length(path), generation: generation)
         let rankOneGain = (rates.rankOneDecay * (2 - rates.rankOneDecay) * rates.effective).squareRoot()
         for i in 0..<dimension {
-            rankOnePath[i] = (1 - rates.rankOneDecay) * rankOnePath[i] + (isMoving ? rankOneGain * shift[i] : 0)
+            rankOnePath[i] =
+                (1 - rates.rankOneDecay) * rankOnePath[i] + (isMoving ? rankOneGain * shift[i] : 0)
         }
         let missing = isMoving ? 0 : rates.rankOneDecay * (2 - rates.rankOneDecay)
         let rankOne = rates.rankOne * (1 - missing)
@@ -128,6 +165,6 @@ public struct PrimeCMA: Optimizer {
             for (step, weight) in zip(steps, weights) { exponent += rates.rankMany * weight * (step[i] * step[i] - 1) }
             scaling[i] *= pow(2, exponent / 2)
         }
-        sigma *= exp(min(1, (square.squareRoot() / rates.normalLength - 1) * rates.pathDecay / rates.damping))
+        sigma *= rates.stepFactor(length(path))
     }
 }

@@ -17,10 +17,16 @@ struct Recombination: Sendable {
     let rankMany: Double  // c_mu
     /// Expected length of a normal vector.
     let normalLength: Double
+    /// Points of a generation that mirror the worst of the last one.
+    let mirrors: Int
+
+    private let n: Double
 
     /// - Parameter isDiagonal: the rates of a diagonal covariance, which has fewer numbers to learn.
-    init(dimension: Int, population: Int, isDiagonal: Bool = false) {
+    init(dimension: Int, population: Int, isDiagonal: Bool = false, mirrors: Int = 0) {
         let n = Double(dimension)
+        self.n = n
+        self.mirrors = mirrors
         let raw = (1...population).map { log((Double(population) + 1) / 2) - log(Double($0)) }
         let positive = raw.filter { $0 > 0 }
         let negative = raw.filter { $0 <= 0 }
@@ -33,7 +39,10 @@ struct Recombination: Sendable {
         let mu = effective
         pathDecay = min(0.5, (mu + 2) / (n + mu + 3))
         let inner = max(1, 3 * (1 - pow(0.5, n / 9)))
-        damping = 1 + 2 * max(0, inner * ((mu - 1) / (n + 1)).squareRoot() - 1) + pathDecay
+        // Mirrors make step sizes surer, so that they may change faster.
+        let surplus = Double(mirrors) / (0.159 * Double(population)) - 1
+        damping =
+            0.5 + min(1, surplus * surplus) / 2 + 2 * max(0, inner * ((mu - 1) / (n + 1)).squareRoot() - 1) + pathDecay
         if isDiagonal {
             let size = n + 2 * n.squareRoot() + mu / n
             rankOneDecay = (1 + 1 / n + mu / n) / (n.squareRoot() + 1 / n + 2 * mu / n)
@@ -44,12 +53,23 @@ struct Recombination: Sendable {
             rankOne = min(1, Double(population) / 6) * 2 / ((n + 1.3) * (n + 1.3) + mu)
             rankMany = min(1 - rankOne, 2 * (0.25 + mu + 1 / mu - 2) / ((n + 2) * (n + 2) + mu))
         }
-        normalLength = n.squareRoot() * (1 - 1 / (4 * n) + 1 / (21 * n * n))
+        normalLength = 2.0.squareRoot() * exp(lgamma((n + 1) / 2) - lgamma(n / 2))
         let positiveSum = positive.reduce(0, +)
         let negativeSum = -negative.reduce(0, +)
         var shrink = min(1 + rankOne / rankMany, 1 + 2 * effectiveCount(negative) / (mu + 2))
         if !isDiagonal { shrink = min(shrink, (1 - rankOne - rankMany) / (n * rankMany)) }
         weights = raw.map { $0 > 0 ? $0 / positiveSum : negativeSum > 0 ? $0 * shrink / negativeSum : 0 }
+    }
+
+    /// False while the step size path is so long that the rank-one update waits (h_sigma).
+    func isMoving(_ pathLength: Double, generation: Int) -> Bool {
+        let bias = 1 - pow(1 - pathDecay, 2 * Double(generation))
+        return pathLength * pathLength / bias / n - 1 < 1 + 4 / (n + 1)
+    }
+
+    /// By what the step size is multiplied.
+    func stepFactor(_ pathLength: Double) -> Double {
+        exp(min(1, (pathLength / normalLength - 1) * pathDecay / damping))
     }
 
     /// The weights of points in the order of `fitness` (larger is better), equal ones sharing theirs evenly: a tie says
