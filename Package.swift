@@ -65,7 +65,7 @@ func tests(_ module: String, _ dependencies: [Target.Dependency] = [], fixtures:
 }
 
 let checks: [Target] = [
-    tests("Manifest"),
+    tests("Manifest", ["JSON"]),
     tests("Spool", ["Manifest", "Posix", "Telemetry"]),
     tests("Queue", ["Manifest"]),
     tests("Worker", ["Queue", "Spool", "Manifest", "Posix", "Telemetry"]),

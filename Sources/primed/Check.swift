@@ -1,5 +1,6 @@
 import Manifest
 import Posix
+import Spool
 import Worker
 
 /// `primed check MANIFEST`
@@ -8,48 +9,46 @@ enum Check {
         name: "check", summary: "say what is wrong with a manifest, without running it", operands: "MANIFEST",
         operandCount: 1...1,
         description: """
-            Reads the manifest, and everything that it names: the base, the task, the pool or adapters, and every \
-            target's history and queries. Prints one line a mistake: the place, what was found, and what would be right.
+            Reads the manifest, a JSON file or a folder with manifest.json, and everything that it names: the base, the \
+            task, every adapter that may be selected, and every target's history and queries. Prints one line a \
+            mistake: the place, what was found, and what would be right. Says nothing where nothing is wrong.
+
+            Names are looked for in the manifest's own folder, then below the configured roots. A lone file that is \
+            dropped into the inbox has no folder of its own there; submit says so where it matters.
             """,
         options: [
-            Site.option, Option(name: "json", value: nil, help: "print mistakes as JSON lines {place, message}"),
+            Site.option,
+            Option(name: "json", value: nil, help: "print mistakes as JSON lines {\"code\",\"message\",\"where\"}"),
         ], exits: [(Exit.ok, "nothing is wrong"), (Exit.badData, "something is"), (Exit.noInput, "no such manifest")],
-        examples: ["primed check examples/debian/demo.json"]
+        examples: ["primed check examples/debian/demo.json", "primed check --json nightly/ && primed submit nightly/"]
     ) { arguments in
         let site = try Site(arguments)
-        let given = arguments.operands[0]
-        let path = Files.isDirectory(given) ? "\(given)/manifest.json" : given
-        guard Files.exists(path) else { throw Failure(Exit.noInput, "\(path): there is no such manifest") }
-        let lines = try mistakes(path, site)
-        for line in lines {
-            show(arguments.has("json") ? try json(Line(place: line.place, message: line.message)) : "\(line)\n")
+        let mistakes = try mistakes(in: try manifestPath(arguments.operands[0]), site)
+        for mistake in mistakes {
+            show(
+                arguments.has("json")
+                    ? try json(mistake) : "\(mistake.place): \(mistake.message)\n")
         }
-        return lines.isEmpty ? Exit.ok : Exit.badData
+        return mistakes.isEmpty ? Exit.ok : Exit.badData
     }
 
-    private struct Line: Encodable {
-        let place: String
-        let message: String
-    }
-
-    private static func mistakes(_ path: String, _ site: Site) throws -> [JobError] {
-        let absolute = path.hasPrefix("/") ? path : "\(currentFolder())/\(path)"
-        let manifest: JobManifest
+    private static func mistakes(in path: String, _ site: Site) throws -> [Problem] {
+        let bytes = try Files.read(path, limit: site.limits.manifestSize)
         do {
-            manifest = try JobManifest(
-                try Files.read(absolute, limit: site.limits.manifestSize), file: Files.name(of: absolute))
-        } catch let error as ManifestError {
-            return error.mistakes.map {
-                JobError(code: $0.code.rawValue, place: $0.place, message: "\($0.found); \($0.remedy)")
-            }
-        }
-        do {
-            let names = Names(folder: Files.parent(of: absolute), configuration: site.configuration)
-            return try JobInputs(manifest, names: names).targets.compactMap { target in
-                if case .failure(let error) = target.input { error } else { nil }
-            }
+            let manifest = try JobManifest(bytes, file: "manifest")
+            let names = Names(folder: Files.parent(of: path), configuration: site.configuration)
+            return JobInputs.mistakes(in: manifest, names: names).map(\.problem)
         } catch {
-            return [JobError(error)]
+            return error.mistakes.map {
+                Problem(code: $0.code.rawValue, message: "\($0.found); \($0.remedy)", place: $0.place)
+            }
         }
     }
+}
+
+/// The absolute path of the manifest that an operand means: the file itself, or manifest.json in the folder.
+func manifestPath(_ operand: String) throws(Failure) -> String {
+    let path = Files.isDirectory(operand) ? "\(operand)/manifest.json" : operand
+    guard Files.exists(path) else { throw Failure(Exit.noInput, "\(path): there is no such manifest") }
+    return path.hasPrefix("/") ? path : "\(currentFolder())/\(path)"
 }

@@ -17,38 +17,44 @@ struct Primed {
         exit(run(Array(CommandLine.arguments.dropFirst())))
     }
 
-    private static func run(_ words: [String]) -> Int32 {
-        guard let name = words.first, !["help", "--help", "-h"].contains(name) || words.count > 1 else {
-            show(Help.overview(commands))
-            return words.isEmpty ? Exit.usage : Exit.ok
+    /// Does what the words say; answers the exit code.
+    static func run(_ words: [String]) -> Int32 {
+        do {
+            return try dispatch(words)
+        } catch {
+            complain("\(error)")
+            return Exit.code(of: error)
         }
-        if name == "--version" {
+    }
+
+    private static func dispatch(_ words: [String]) throws -> Int32 {
+        switch words.first {
+        case nil:
+            complain("no command; see primed help")
+            return Exit.usage
+        case "--version":
             show("primed \(version)\n")
             return Exit.ok
-        }
-        let asksHelp = name == "help"
-        let wanted = asksHelp ? words[1] : name
-        guard let command = commands.first(where: { $0.name == wanted }) else {
-            let known = commands.filter { !$0.isHidden }.map(\.name)
-            complain("no command \(printable(wanted)); did you mean \(nearest(to: wanted, in: known) ?? "help")?")
-            return Exit.usage
-        }
-        do {
-            let arguments = asksHelp ? nil : try Arguments(Array(words.dropFirst()), for: command)
-            guard let arguments, !arguments.has("help") else {
+        case "help", "--help", "-h":
+            show(try words.count > 1 ? Help.page(command(words[1])) : Help.overview(commands))
+            return Exit.ok
+        case let name?:
+            let command = try command(name)
+            let arguments = try Arguments(Array(words.dropFirst()), for: command)
+            guard !arguments.has("help") else {
                 show(Help.page(command))
                 return Exit.ok
             }
             return try command.run(arguments)
-        } catch let failure as Failure {
-            complain(failure.message)
-            return failure.code
-        } catch let error as PosixError {
-            complain(error.description)
-            return error.errno == ENOENT ? Exit.noInput : Exit.io
-        } catch {
-            complain("\(error)")
-            return Exit.badData
         }
+    }
+
+    private static func command(_ name: String) throws(Failure) -> Command {
+        guard let command = commands.first(where: { $0.name == name }) else {
+            let known = commands.filter { !$0.isHidden }.map(\.name)
+            throw Failure(
+                Exit.usage, "no command \(printable(name)); did you mean \(nearest(to: name, in: known) ?? "help")?")
+        }
+        return command
     }
 }

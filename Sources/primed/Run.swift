@@ -31,9 +31,7 @@ enum Run {
     ) { arguments in
         let site = try Site(arguments)
         let given = arguments.operands[0]
-        let path = Files.isDirectory(given) ? "\(given)/manifest.json" : given
-        guard Files.exists(path) else { throw Failure(Exit.noInput, "\(path): there is no such manifest") }
-        let absolute = path.hasPrefix("/") ? path : "\(currentFolder())/\(path)"
+        let absolute = try manifestPath(given)
         let bytes = try Files.read(absolute, limit: site.limits.manifestSize)
         let manifest = try JobManifest(bytes, file: Files.name(of: absolute))
         let place = JobFolder(path: "", manifest: Files.isDirectory(given) ? "\(given)" : absolute)
@@ -108,12 +106,8 @@ final class ProgressBar: Sendable {
         let done = progress.budget.map { Double(progress.evaluation ?? 0) / Double(max(1, $0)) } ?? 0
         let filled = Int((done * Double(width)).rounded())
         let bar = String(repeating: "#", count: filled) + String(repeating: ".", count: width - filled)
-        var text = "[\(bar)] target \(min(progress.finished + 1, progress.targets))/\(progress.targets)"
-        text += " \(progress.user ?? "") \(progress.stage)"
-        if let evaluation = progress.evaluation, let budget = progress.budget { text += " \(evaluation)/\(budget)" }
-        if let best = progress.best { text += " best \(fixed(best, 3))" }
         let columns = Terminal.columns(STDERR_FILENO) ?? 80
-        draw("\r\u{1b}[K" + text.prefix(columns - 1))
+        draw("\r\u{1b}[K" + "[\(bar)] \(progress.words)".prefix(max(0, columns - 1)))
     }
 
     func end() { if isShown { draw("\r\u{1b}[K") } }

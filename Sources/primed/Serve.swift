@@ -63,10 +63,8 @@ enum Serve {
             let bytes = try Files.read(folder.manifest, limit: site.limits.manifestSize)
             let manifest = try JobManifest(bytes, file: name)
             return .job(id: manifest.id, submitter: manifest.submitter, priority: manifest.priority)
-        } catch let error as ManifestError {
-            return .mistaken(id: nil, JobError(error).problem)
         } catch {
-            return .mistaken(id: nil, JobError(error).problem)
+            return .mistaken(id: (error as? ManifestError)?.id, JobError(error).problem)
         }
     }
 }

@@ -1,5 +1,5 @@
-import FoundationEssentials
 import Glibc
+import JSON
 import Posix
 import Spool
 import Worker
@@ -13,52 +13,77 @@ enum Status {
             Reads files only: it works whether or not a daemon runs.
             """,
         options: [Site.option, Option(name: "json", value: nil, help: "print one JSON object")],
-        exits: [(Exit.ok, "a daemon serves, or has stopped properly"), (Exit.unavailable, "no daemon serves")],
-        examples: ["primed status", "primed status --json"]
+        files: [("WORK/status.json", "what the daemon said last")],
+        exits: [(Exit.ok, "a daemon serves"), (Exit.unavailable, "no daemon serves")],
+        examples: ["primed status", "primed status --json | jq .daemon.running"]
     ) { arguments in
         let site = try Site(arguments)
-        let said = ServiceStatus.read(site.folders)
-        let isAlive = said.map { $0.state != .stopped && kill(pid_t($0.pid), 0) == 0 } ?? false
-        let inbox = (try? Inbox(site.configuration.inbox).scan())?.ready.count ?? 0
-        let outbox = (try? Files.list(site.configuration.outbox))?.count { !$0.hasPrefix(".") } ?? 0
-        let report = Report(isServing: isAlive, inbox: inbox, results: outbox, daemon: said)
+        let serving = ServiceStatus.serving(site.folders)
+        let inbox = try? Inbox(site.configuration.inbox).scan()
+        let report = Report(
+            isServing: serving != nil, inbox: (inbox?.ready.count ?? 0) + (inbox?.unsettled.count ?? 0),
+            strange: inbox?.strange ?? [],
+            results: (try? Files.list(site.configuration.outbox))?.count { !$0.hasPrefix(".") } ?? 0,
+            daemon: serving ?? ServiceStatus.read(site.folders))
         show(arguments.has("json") ? try json(report, pretty: true) : report.text)
-        return isAlive ? Exit.ok : Exit.unavailable
+        return serving == nil ? Exit.unavailable : Exit.ok
     }
 
     private struct Report: Encodable {
         let isServing: Bool
+        /// Jobs that are not claimed yet.
         let inbox: Int
+        /// Names in the inbox that are no jobs.
+        let strange: [String]
         let results: Int
         let daemon: ServiceStatus?
 
         enum CodingKeys: String, CodingKey {
             case isServing = "serving"
-            case inbox, results, daemon
+            case inbox, strange, results, daemon
         }
 
         var text: String {
-            var lines = [
-                isServing ? "serving (pid \(daemon?.pid ?? 0), \(daemon?.slots ?? 0) slots)" : "no daemon serves"
-            ]
-            lines.append("inbox    \(inbox)")
-            lines.append("outbox   \(results)")
+            var lines: [String] = []
+            if isServing, let daemon {
+                lines.append("\(daemon.state.rawValue), process \(daemon.pid), \(daemon.slots) slots")
+            } else {
+                lines.append("no daemon serves")
+            }
+            lines.append("\(padded("inbox", 12))\(inbox)")
+            if !strange.isEmpty {
+                lines.append("\(padded("", 12))no jobs: \(strange.prefix(10).map(printable).joined(separator: ", "))")
+            }
+            lines.append("\(padded("outbox", 12))\(results)")
             for job in isServing ? daemon?.running ?? [] : [] {
-                var words = ["running ", job.id]
-                if let progress = job.progress {
-                    words.append("target \(min(progress.finished + 1, progress.targets))/\(progress.targets)")
-                    words.append(progress.stage)
-                    if let done = progress.evaluation, let budget = progress.budget {
-                        words.append("\(done)/\(budget)")
-                    }
-                    if let best = progress.best { words.append("best \(fixed(best, 3))") }
-                }
-                lines.append(words.joined(separator: " "))
+                lines.append(
+                    "\(padded("running", 12))\(job.id)  \(job.progress?.words ?? "starting"), attempt \(job.attempt)")
             }
             for job in isServing ? daemon?.queue ?? [] : [] {
-                lines.append("\(padded(job.state, 8)) \(job.id)" + (job.reason.map { " (\($0))" } ?? ""))
+                lines.append("\(padded(job.state, 12))\(job.id)\(job.reason.map { "  \($0)" } ?? "")")
             }
             return lines.joined(separator: "\n") + "\n"
         }
+    }
+}
+
+extension ServiceStatus {
+    /// What the daemon of a spool says of itself; nil where its process is gone.
+    static func serving(_ folders: Spool.Folders) -> ServiceStatus? {
+        guard let status = read(folders), status.state != .stopped else { return nil }
+        // Another user's process may not be signalled, but is there.
+        return kill(pid_t(status.pid), 0) == 0 || errno == EPERM ? status : nil
+    }
+}
+
+extension JobProgress {
+    /// Where the job is, in a few words.
+    var words: String {
+        var words = ["target \(min(finished + 1, targets))/\(targets)"]
+        if let user { words.append("user \(user)") }
+        words.append(stage)
+        if let evaluation, let budget { words.append("\(evaluation)/\(budget)") }
+        if let best { words.append("best \(fixed(best, 3))") }
+        return words.joined(separator: " ")
     }
 }

@@ -11,100 +11,153 @@ enum Submit {
         name: "submit", summary: "drop manifests into the inbox", operands: "MANIFEST...", operandCount: 1...10_000,
         description: """
             Copies each manifest (a file, or a folder with manifest.json) into the inbox under a name that the daemon \
-            leaves alone, makes it durable, and renames it. With --wait, stays until every result is published and \
-            shows progress on a terminal.
+            leaves alone, makes it durable, and renames it; prints the jobs' ids. All manifests are read first, and \
+            nothing is dropped where one is mistaken.
+
+            With --wait, stays until every result is published, shows progress on a terminal, and prints each result's \
+            status and folder. A job that was done before has its result at once.
             """,
         options: [
             Site.option, Option(name: "wait", value: nil, help: "wait for the results"),
             Option(
                 name: "timeout", value: "SECONDS", help: "with --wait: give up waiting after so long (default: never)"),
         ],
+        files: [
+            ("INBOX/.NAME.PID.part", "what is still being copied"),
+            ("OUTBOX/ID/result.json", "the result that --wait waits for"),
+        ],
         exits: [
             (Exit.ok, "submitted; with --wait, every target is done"), (Exit.badData, "a manifest is mistaken"),
-            (Exit.software, "with --wait: a result is not done"), (Exit.temporary, "with --wait: time is up"),
-        ], examples: ["primed submit nightly.json", "primed submit --wait nightly.json"]
+            (Exit.noInput, "there is no such manifest"), (Exit.software, "with --wait: a result is not done"),
+            (Exit.cannotCreate, "the inbox has another file of that name"),
+            (Exit.temporary, "with --wait: time is up"),
+        ], examples: ["primed submit nightly.json", "primed submit --wait --timeout 3600 nightly/"]
     ) { arguments in
         let site = try Site(arguments)
-        var ids: [JobID] = []
-        for path in arguments.operands { ids.append(try submit(path, site)) }
+        let timeout = try arguments.integer("timeout", default: 1 << 30, in: 1...(1 << 30))
+        let drops = try arguments.operands.map { try Drop($0, site) }
+        for drop in drops { try drop.copy(into: site.configuration.inbox) }
         guard arguments.has("wait") else {
-            for id in ids { show("\(id)\n") }
+            for drop in drops { show("\(drop.id)\n") }
             return Exit.ok
         }
-        let timeout = try arguments.integer("timeout", default: 1 << 30, in: 1...(1 << 30))
-        return try wait(ids, site, timeout: Double(timeout))
+        return try wait(for: drops, site, seconds: Double(timeout))
     }
 
-    static func submit(_ given: String, _ site: Site) throws -> JobID {
-        let isFolder = Files.isDirectory(given)
-        let path = isFolder ? "\(given)/manifest.json" : given
-        guard Files.exists(path) else { throw Failure(Exit.noInput, "\(path): there is no such manifest") }
-        let bytes = try Files.read(path, limit: site.limits.manifestSize)
-        let manifest = try JobManifest(bytes, file: Files.name(of: path))
-        let name = Files.name(of: given.hasSuffix("/") ? String(given.dropLast()) : given)
-        let target = isFolder || name.hasSuffix(".json") ? name : "\(name).json"
-        let inbox = site.configuration.inbox
-        try Files.makeDirectories(inbox)
-        let draft = "\(inbox)/.\(target).\(getpid()).part"
-        if isFolder {
-            try copy(given, to: draft)
-        } else {
-            try Files.writeAtomically(bytes, to: draft, mode: 0o640)
-        }
-        do {
-            try Files.rename(draft, to: "\(inbox)/\(target)", replacing: false)
-        } catch {
-            try? Files.removeTree(draft)
-            throw Failure(Exit.cannotCreate, "\(inbox)/\(target): \(error.description)")
-        }
-        try Files.sync(directory: inbox)
-        return JobFolder(path: "", manifest: target).id(written: manifest.id)
+    /// Drops one manifest.
+    static func submit(_ operand: String, _ site: Site) throws -> JobID {
+        let drop = try Drop(operand, site)
+        try drop.copy(into: site.configuration.inbox)
+        return drop.id
     }
 
-    private static func copy(_ source: String, to destination: String) throws {
-        try Files.makeDirectories(destination, mode: 0o750)
-        for name in try Files.list(source) {
-            let path = "\(source)/\(name)"
-            switch try Files.status(path).kind {
-            case .directory: try copy(path, to: "\(destination)/\(name)")
-            case .regular: try Files.copy(path, to: "\(destination)/\(name)", limit: 1 << 30, mode: 0o640)
-            default: throw Failure(Exit.badData, "\(path): no regular file; drop files and folders only")
-            }
-        }
-    }
+    // MARK: - Waiting
 
-    /// Waits until every id has a result.
-    static func wait(_ ids: [JobID], _ site: Site, timeout: Double) throws -> Int32 {
+    private static func wait(for drops: [Drop], _ site: Site, seconds: Double) throws -> Int32 {
+        let outbox = Outbox(site.configuration.outbox)
         let bar = ProgressBar(isShown: true)
-        let deadline = MonotonicClock.seconds() + timeout
-        var open = ids.map(\.description)
+        let deadline = MonotonicClock.seconds() + seconds
+        if ServiceStatus.serving(site.folders) == nil {
+            complain("no daemon serves \(site.folders.inbox); waiting for one")
+        }
+        var open = drops
         var code = Exit.ok
-        while !open.isEmpty {
-            for id in open {
-                let path = "\(site.configuration.outbox)/\(id)"
-                guard let bytes = try? Files.read("\(path)/result.json", limit: 1 << 30) else { continue }
+        while true {
+            for drop in open {
+                guard let name = outbox.name(of: drop.id, digest: drop.digest) else { continue }
                 bar.end()
-                let status = try JSONDecoder().decode(ResultStatus.self, from: Data(bytes)).status
-                show("\(status) \(path)\n")
-                if status != "done" { code = Exit.software }
-                open.removeAll { $0 == id }
+                let path = "\(outbox.path)/\(name)"
+                let result = try JSONDecoder().decode(
+                    Result.self, from: Data(try Files.read("\(path)/result.json", limit: 1 << 30)))
+                show("\(result.status) \(path)\n")
+                if let error = result.error { complain("\(error.place): \(error.message)") }
+                if result.status != "done" { code = Exit.software }
+                open.removeAll { $0.id == drop.id && $0.digest == drop.digest }
             }
-            guard !open.isEmpty else { break }
+            if open.isEmpty { return code }
             guard MonotonicClock.seconds() < deadline else {
-                complain("time is up; still open: \(open.joined(separator: ", "))")
+                bar.end()
+                complain("time is up; still open: \(open.map(\.id.description).joined(separator: ", "))")
                 return Exit.temporary
             }
-            if let job = ServiceStatus.read(site.folders)?.running.first(where: { open.contains($0.id) }),
-                let progress = job.progress
-            {
+            let running = ServiceStatus.read(site.folders)?.running ?? []
+            if let progress = running.first(where: { job in open.contains { $0.id.description == job.id } })?.progress {
                 bar.show(progress)
             }
             usleep(100_000)
         }
-        return code
     }
 
-    private struct ResultStatus: Decodable {
+    private struct Result: Decodable {
         let status: String
+        let error: Problem?
+    }
+}
+
+/// A manifest, or a folder with one, on its way into the inbox.
+private struct Drop {
+    let id: JobID
+    /// Tells this job's result from that of another under the same id.
+    let digest: String
+    private let source: String
+    private let isFolder: Bool
+    /// What it will be called in the inbox.
+    private let name: String
+
+    init(_ operand: String, _ site: Site) throws {
+        let path = try manifestPath(operand)
+        isFolder = Files.isDirectory(operand)
+        source = isFolder ? Files.parent(of: path) : path
+        let last = isFolder ? Files.name(of: canonical(source)) : Files.name(of: source)
+        name = isFolder || last.hasSuffix(".json") ? last : "\(last).json"
+        let manifest = try JobManifest(try Files.read(path, limit: site.limits.manifestSize), file: operand)
+        id = JobFolder(path: "", manifest: name).id(written: manifest.id)
+        digest = try isFolder ? JobDigest.of(folder: source) : JobDigest.of(manifest: source)
+        if !isFolder { try Self.requireAlone(manifest, path, site) }
+    }
+
+    /// Refuses a lone file whose companions lie beside it and would stay behind.
+    private static func requireAlone(_ manifest: JobManifest, _ path: String, _ site: Site) throws(Failure) {
+        let names = Names(folder: nil, configuration: site.configuration)
+        for companion in manifest.companions
+        where Files.exists("\(Files.parent(of: path))/\(companion.name)") && !names.isBelowRoots(companion.name) {
+            throw Failure(
+                Exit.badData,
+                "\(path): \(companion.field): \(companion.name) lies beside the manifest and would stay behind; put both "
+                    + "into a folder, the manifest as manifest.json, and submit that")
+        }
+    }
+
+    func copy(into inbox: String) throws {
+        let draft = "\(inbox)/.\(name).\(getpid()).part"
+        do {
+            try Files.makeDirectories(inbox)
+            if isFolder {
+                try Self.copy(tree: source, to: draft)
+            } else {
+                try Files.copy(source, to: draft, limit: .max, mode: 0o640)
+            }
+            try Files.rename(draft, to: "\(inbox)/\(name)", replacing: false)
+            try Files.sync(directory: inbox)
+        } catch {
+            try? Files.removeTree(draft)
+            guard let error = error as? PosixError, error.errno == EEXIST else { throw error }
+            throw Failure(
+                Exit.cannotCreate,
+                "\(inbox)/\(name): it waits there already; wait until it is taken, or take another name")
+        }
+    }
+
+    private static func copy(tree source: String, to destination: String) throws {
+        try Files.makeDirectories(destination, mode: 0o750)
+        for name in try Files.list(source) {
+            let path = "\(source)/\(name)"
+            switch try Files.status(path).kind {
+            case .directory: try copy(tree: path, to: "\(destination)/\(name)")
+            case .regular: try Files.copy(path, to: "\(destination)/\(name)", limit: .max, mode: 0o640)
+            case .symbolicLink, .special:
+                throw Failure(Exit.badData, "\(path): no regular file; a job has files and folders only")
+            }
+        }
     }
 }

@@ -1,4 +1,4 @@
-import FoundationEssentials
+import JSON
 import Tokenizers
 
 /// `primed tokenize`
@@ -6,32 +6,51 @@ enum Tokenize {
     static let command = Command(
         name: "tokenize", summary: "turn texts into token ids and back",
         description: """
-            Reads one JSON string a line and prints one JSON array of token ids a line, BOS included; with --decode the \
-            reverse. The text of a special token is plain text. Ill-formed UTF-8 counts as U+FFFD.
+            Reads one JSON string a line and prints one JSON array of token ids a line, the beginning-of-sequence token \
+            included; with --decode the reverse. Empty lines are left out.
+
+            The text of a special token is plain text: it never becomes the token. Each ill-formed part of UTF-8 counts \
+            as U+FFFD. In decoding, special tokens and ids outside the vocabulary leave nothing.
             """,
         options: [
             Option(name: "model", value: "DIR", help: "a folder with tokenizer.json or tokenizer.model"),
             Option(name: "decode", value: nil, help: "read arrays of ids and print strings"),
-        ], exits: [(Exit.ok, "done"), (Exit.badData, "a line is no string, or the tokenizer cannot be used")],
-        examples: [#"echo '"Hello world"' | primed tokenize --model examples/debian/models/debian-llama-4m"#]
+        ],
+        exits: [
+            (Exit.ok, "done"), (Exit.badData, "a line is no string or array, or the tokenizer cannot be used"),
+            (Exit.noInput, "the folder has no tokenizer"),
+        ],
+        examples: [
+            #"echo '"Hello, world"' | primed tokenize --model examples/debian/models/debian-llama-4m"#,
+            "primed tokenize --model DIR < texts.jsonl | primed tokenize --model DIR --decode",
+        ]
     ) { arguments in
         guard let folder = arguments.text("model") else { throw Failure(Exit.usage, "tokenize: give --model DIR") }
         let tokenizer = try Tokenizer(folder: folder)
+        let decodes = arguments.has("decode")
         var lines = InputLines()
         while let line = try lines.next() {
-            if arguments.has("decode") {
-                guard let ids = try? JSONDecoder().decode([Int32].self, from: Data(line)) else {
-                    throw Failure(Exit.badData, "line \(lines.number): no JSON array of token ids")
-                }
-                show(try json(tokenizer.decode(ids)))
+            let value = try lines.value(of: line, repairing: true)
+            if decodes {
+                show(JSONValue.string(tokenizer.decode(try ids(value, lines))).encoded + [0x0A])
             } else {
-                let repaired = Array(String(decoding: line, as: UTF8.self).utf8)
-                guard let text = try? string(repaired) else {
-                    throw Failure(Exit.badData, "line \(lines.number): no JSON string")
-                }
-                show(try json(tokenizer.encode(text)))
+                guard case .string(let text) = value else { throw lines.wrong("\(value.kind); write a string") }
+                show("[\(tokenizer.encode(text).map(String.init).joined(separator: ","))]\n")
             }
         }
         return Exit.ok
+    }
+
+    private static func ids(_ value: JSONValue, _ lines: InputLines) throws(Failure) -> [Int32] {
+        guard case .list(let list) = value else { throw lines.wrong("\(value.kind); write an array of token ids") }
+        var ids: [Int32] = []
+        ids.reserveCapacity(list.count)
+        for value in list {
+            guard case .number(let text) = value, let id = Int32(text) else {
+                throw lines.wrong("\(value.kind) in the array; write token ids")
+            }
+            ids.append(id)
+        }
+        return ids
     }
 }

@@ -33,6 +33,8 @@ public enum JSONValue: Equatable, Sendable {
 public struct JSONObject: Equatable, Sendable {
     public var members: [(key: String, value: JSONValue)]
 
+    public init(members: [(key: String, value: JSONValue)]) { self.members = members }
+
     /// The value of `key`; null counts as absent.
     public subscript(key: String) -> JSONValue? {
         guard let value = members.first(where: { $0.key == key })?.value, value != .null else { return nil }

@@ -8,11 +8,15 @@ public func printable(_ name: String) -> String {
     return name.unicodeScalars.count > 80 ? shown + "..." : shown
 }
 
-/// The entry of `known` that is fewest edits away from `name`.
+/// The entry of `known` that is fewest edits away from `name`; of several the one that begins most alike.
 public func nearest(to name: String, in known: [String]) -> String? {
     let wanted = Array(name.lowercased().unicodeScalars.prefix(80))
-    return known.map { (name: $0, edits: edits(wanted, Array($0.lowercased().unicodeScalars))) }
-        .min { $0.edits < $1.edits }?.name
+    return known.map { entry in
+        let scalars = Array(entry.lowercased().unicodeScalars)
+        let alike = zip(wanted, scalars).prefix { $0 == $1 }.count
+        return (entry: entry, rank: (edits(wanted, scalars), -alike))
+    }
+    .min { $0.rank < $1.rank }?.entry
 }
 
 /// The Levenshtein distance.

@@ -2,7 +2,8 @@ import JSON
 
 /// The site's words: where things are, how much may run, what may be released.
 ///
-/// One commented JSON5 file; every key has a default. Relative paths are relative to the file's folder.
+/// One commented JSON5 file; every key has a default, and a variable `PRIMED_KEY` of the environment goes before the
+/// file. Relative paths are relative to the file's folder.
 public struct Configuration: Equatable, Sendable {
     public var inbox = "/var/lib/primed/inbox"
     public var work = "/var/lib/primed/work"
@@ -29,75 +30,140 @@ public struct Configuration: Equatable, Sendable {
     public var stallSeconds = 3600.0
     /// The share of the disk that must be free before a job is claimed.
     public var minFreeDisk = 0.05
-    public var largestManifestMiB = 256
+    /// The daemon reads manifests whole, which takes some twenty times their size.
+    public var largestManifestMiB = 32
     /// Results with more likeness to a sharer are held back; nil for no limit.
     public var maxSimilarity: Double?
-    /// Where each value came from, by key: only what is not a default.
-    public private(set) var origins: [String: String] = [:]
+    /// Where the values come from that are not defaults, by key.
+    private var origins: [String: String] = [:]
 
     public init() {}
 
-    /// Keys in the order in which `doctor` shows them.
-    public static let keys = [
-        "inbox", "work", "outbox", "models", "pools", "tasks", "histories", "slots", "threads", "token_budget",
-        "cache_mib", "queue", "attempts", "rescan_seconds", "stall_seconds", "min_free_disk", "largest_manifest_mib",
-        "max_similarity",
-    ]
-
     /// - Parameters:
+    ///   - bytes: the file's; nil where there is none.
     ///   - file: the file's path, for messages.
     ///   - folder: what relative paths are relative to.
-    public init(_ bytes: [UInt8], file: String, folder: String) throws(ManifestError) {
-        let mistakes = Mistakes()
-        let root = try readObject(bytes, file: file, limit: 1 << 20, json5: true)
-        let fields = Fields(root, place: "\(file):", mistakes: mistakes, known: Self.keys)
-        func path(_ key: String, _ value: inout String) {
-            guard let text = fields.text(key) else { return }
-            guard !text.isEmpty, !text.utf8.contains(0) else {
-                mistakes.add(
-                    Mistake(.outOfRange, fields.path(key), found: "no path", remedy: "write a folder's path"))
-                return
-            }
-            value = text.hasPrefix("/") ? text : normalized("\(folder)/\(text)")
+    ///   - environment: may have `PRIMED_SLOTS` and the like.
+    public init(
+        _ bytes: [UInt8]?, file: String, folder: String, environment: [String: String] = [:]
+    ) throws(ManifestError) {
+        if let bytes {
+            let fields = Fields(
+                file: file, try readObject(bytes, file: file, json5: true), known: Self.keys.map(\.name))
+            try read(fields, origin: file, folder: folder)
         }
-        path("inbox", &inbox)
-        path("work", &work)
-        path("outbox", &outbox)
-        path("models", &models)
-        path("pools", &pools)
-        path("tasks", &tasks)
-        path("histories", &histories)
-        if let value = fields.integer("slots", in: 1...64) { slots = value }
-        if let value = fields.integer("threads", in: 0...1024) { threads = value }
-        if let value = fields.integer("token_budget", in: 32...65536) { tokenBudget = value }
-        if let value = fields.integer("cache_mib", in: 1...(1 << 20)) { cacheMiB = value }
-        if let value = fields.integer("queue", in: 1...100_000) { queue = value }
-        if let value = fields.integer("attempts", in: 1...100) { attempts = value }
-        if let value = fields.number("rescan_seconds", in: 0.1...86400) { rescanSeconds = value }
-        if let value = fields.number("stall_seconds", in: 1...1e6) { stallSeconds = value }
-        if let value = fields.number("min_free_disk", in: 0...0.9) { minFreeDisk = value }
-        if let value = fields.integer("largest_manifest_mib", in: 1...4096) { largestManifestMiB = value }
-        maxSimilarity = fields.number("max_similarity", in: -1000...1000)
-        for key in Self.keys where root[key] != nil { origins[key] = file }
-        guard mistakes.found.isEmpty else { throw ManifestError(mistakes.found) }
+        let members = Self.keys.compactMap { key in
+            environment[key.variable].flatMap { $0.isEmpty ? nil : $0 }.map {
+                (key: key.name, value: JSONValue(variable: $0))
+            }
+        }
+        for member in members {
+            let variable = "$PRIMED_\(member.key.uppercased())"
+            let fields = Fields(file: variable, JSONObject(members: [member]), known: [member.key])
+            try read(fields, origin: variable, folder: folder)
+        }
     }
 
-    /// Notes that a flag or a variable overrides a key.
-    public mutating func override(_ key: String, by origin: String) { origins[key] = origin }
+    private mutating func read(_ fields: Fields, origin: String, folder: String) throws(ManifestError) {
+        for key in Self.keys where fields.object[key.name] != nil {
+            key.read(fields, folder, &self)
+            origins[key.name] = origin
+        }
+        try fields.mistakes.check()
+    }
 
-    /// Key, value in force, and where it came from.
-    public var description: [(key: String, value: String, origin: String)] {
-        let values = [
-            inbox, work, outbox, models, pools, tasks, histories, "\(slots)", "\(threads)", "\(tokenBudget)",
-            "\(cacheMiB)", "\(queue)", "\(attempts)", "\(rescanSeconds)", "\(stallSeconds)", "\(minFreeDisk)",
-            "\(largestManifestMiB)", maxSimilarity.map { "\($0)" } ?? "none",
-        ]
-        return zip(Self.keys, values).map { ($0, $1, origins[$0] ?? "default") }
+    // MARK: - What is in force
+
+    /// A key with its value and where that came from.
+    public struct Setting: Equatable, Sendable {
+        public let key: String
+        public let value: String
+        /// `default`, the file's name, or the variable's.
+        public let origin: String
+    }
+
+    /// Every key, in the order in which they are explained above.
+    public var settings: [Setting] {
+        Self.keys.map { Setting(key: $0.name, value: $0.show(self), origin: origins[$0.name] ?? "default") }
+    }
+}
+
+// MARK: - Keys
+
+extension Configuration {
+    /// How a key is read and shown.
+    private struct Key: Sendable {
+        let name: String
+        let read: @Sendable (Fields, _ folder: String, inout Configuration) -> Void
+        let show: @Sendable (Configuration) -> String
+
+        var variable: String { "PRIMED_\(name.uppercased())" }
+
+        static func path(_ name: String, _ property: WritableKeyPath<Configuration, String> & Sendable) -> Key {
+            Key(name: name) { fields, folder, configuration in
+                guard let text = fields.text(name) else { return }
+                guard !text.isEmpty, !text.utf8.contains(0) else {
+                    fields.wrong(.outOfRange, name, found: "no path", remedy: "write a folder's path")
+                    return
+                }
+                configuration[keyPath: property] = normalized(text.hasPrefix("/") ? text : "\(folder)/\(text)")
+            } show: {
+                $0[keyPath: property]
+            }
+        }
+
+        static func integer(
+            _ name: String, _ property: WritableKeyPath<Configuration, Int> & Sendable, _ range: ClosedRange<Int>
+        ) -> Key {
+            Key(name: name) { fields, _, configuration in
+                if let value = fields.integer(name, in: range) { configuration[keyPath: property] = value }
+            } show: {
+                "\($0[keyPath: property])"
+            }
+        }
+
+        static func number(
+            _ name: String, _ property: WritableKeyPath<Configuration, Double> & Sendable, _ range: ClosedRange<Double>
+        ) -> Key {
+            Key(name: name) { fields, _, configuration in
+                if let value = fields.number(name, in: range) { configuration[keyPath: property] = value }
+            } show: {
+                "\($0[keyPath: property])"
+            }
+        }
+    }
+
+    private static let keys: [Key] = [
+        .path("inbox", \.inbox), .path("work", \.work), .path("outbox", \.outbox), .path("models", \.models),
+        .path("pools", \.pools), .path("tasks", \.tasks), .path("histories", \.histories),
+        .integer("slots", \.slots, 1...64), .integer("threads", \.threads, 0...1024),
+        .integer("token_budget", \.tokenBudget, 32...65536), .integer("cache_mib", \.cacheMiB, 1...(1 << 20)),
+        .integer("queue", \.queue, 1...100_000), .integer("attempts", \.attempts, 1...100),
+        .number("rescan_seconds", \.rescanSeconds, 0.1...86400), .number("stall_seconds", \.stallSeconds, 1...1e6),
+        .number("min_free_disk", \.minFreeDisk, 0...0.9),
+        .integer("largest_manifest_mib", \.largestManifestMiB, 1...4096),
+        Key(name: "max_similarity") { fields, _, configuration in
+            if let value = fields.number("max_similarity", in: -1000...1000) { configuration.maxSimilarity = value }
+        } show: {
+            $0.maxSimilarity.map { "\($0)" } ?? "none"
+        },
+    ]
+}
+
+extension JSONValue {
+    /// A variable's text: a number where it reads as one.
+    fileprivate init(variable text: String) {
+        var reader = try? JSONReader(Array(text.utf8), file: "")
+        if case .number(let number)? = try? reader?.document() {
+            self = .number(number)
+        } else {
+            self = .string(text)
+        }
     }
 }
 
 /// A path without `.` and `..`, as its words say.
-func normalized(_ path: String) -> String {
+private func normalized(_ path: String) -> String {
     var parts: [Substring] = []
     for part in path.split(separator: "/") {
         switch part {

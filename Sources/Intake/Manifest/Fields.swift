@@ -4,83 +4,104 @@ import JSON
 final class Mistakes {
     private(set) var found: [Mistake] = []
 
-    /// Past this many a file is not worth listing further.
+    /// Past this many a file is not worth looking through further.
     static let most = 100
 
-    func add(_ mistake: Mistake) { if found.count < Self.most { found.append(mistake) } }
+    var isFull: Bool { found.count >= Self.most }
+
+    func add(_ code: Mistake.Code, _ place: String, found: String, remedy: String) {
+        if !isFull { self.found.append(Mistake(code, place, found: found, remedy: remedy)) }
+    }
+
+    /// Throws what was found, if anything was.
+    func check(id: String? = nil) throws(ManifestError) {
+        guard found.isEmpty else { throw ManifestError(found, id: id) }
+    }
 }
 
-/// An object being read: each field is taken once, and what is left over is unknown.
+/// The fields of an object: each reader notes what is wrong with a field and answers nil.
 struct Fields {
     let object: JSONObject
-    let place: String
     let mistakes: Mistakes
+    /// What stands before a key in a place: the file, and the objects around.
+    private let prefix: String
 
-    init(_ object: JSONObject, place: String, mistakes: Mistakes, known: [String]) {
+    /// The object that a file consists of.
+    init(file: String, _ object: JSONObject, known: [String]) {
+        self.init(object, prefix: "\(file): ", mistakes: Mistakes(), known: known)
+    }
+
+    private init(_ object: JSONObject, prefix: String, mistakes: Mistakes, known: [String]) {
         self.object = object
-        self.place = place
+        self.prefix = prefix
         self.mistakes = mistakes
-        for (key, _) in object.members where !known.contains(key) {
+        for (key, _) in object.members where !known.contains(key) && !mistakes.isFull {
             mistakes.add(
-                Mistake(
-                    .unknownKey, path(printable(key)), found: "an unknown key",
-                    remedy: nearest(to: key, in: known).map { "did you mean \($0)?" } ?? "leave it out"))
+                .unknownKey, place(printable(key)), found: "an unknown key",
+                remedy: nearest(to: key, in: known).map { "did you mean \($0)?" } ?? "leave it out")
         }
     }
 
-    func path(_ key: String) -> String { place.hasSuffix(":") ? "\(place) \(key)" : "\(place).\(key)" }
-
-    func wrong(_ key: String, _ value: JSONValue, _ wanted: String) {
-        mistakes.add(Mistake(.wrongType, path(key), found: value.kind, remedy: "write \(wanted)"))
+    /// The object at `key`; nil where there is none.
+    func section(_ key: String, known: [String]) -> Fields? {
+        object[key].flatMap { element($0, key, "an object", known: known) }
     }
 
-    func missing(_ key: String, _ wanted: String) {
-        mistakes.add(Mistake(.missing, path(key), found: "nothing", remedy: "write \(wanted)"))
+    /// The object that `value` is, which stands at `key`.
+    func element(_ value: JSONValue, _ key: String, _ wanted: String, known: [String]) -> Fields? {
+        guard case .object(let object) = value else {
+            wrongType(key, value, wanted)
+            return nil
+        }
+        return Fields(object, prefix: "\(place(key)).", mistakes: mistakes, known: known)
     }
+
+    // MARK: - Mistakes
+
+    func place(_ key: String) -> String { prefix + key }
+
+    func wrong(_ code: Mistake.Code, _ key: String, found: String, remedy: String) {
+        mistakes.add(code, place(key), found: found, remedy: remedy)
+    }
+
+    func wrongType(_ key: String, _ value: JSONValue, _ wanted: String) {
+        wrong(.wrongType, key, found: value.shown, remedy: "write \(wanted)")
+    }
+
+    /// Notes that `key` is missing, where it is.
+    func require(_ key: String, _ wanted: String) {
+        if object[key] == nil { wrong(.missing, key, found: "nothing", remedy: "write \(wanted)") }
+    }
+
+    // MARK: - Values
 
     func text(_ key: String) -> String? {
         guard let value = object[key] else { return nil }
         guard case .string(let text) = value else {
-            wrong(key, value, "a text")
+            wrongType(key, value, "a text")
             return nil
         }
         return text
     }
 
-    func requiredText(_ key: String, _ wanted: String) -> String? {
-        if object[key] == nil { missing(key, wanted) }
-        return text(key)
-    }
-
-    func bool(_ key: String) -> Bool? {
+    func flag(_ key: String) -> Bool? {
         guard let value = object[key] else { return nil }
-        guard case .bool(let bool) = value else {
-            wrong(key, value, "true or false")
+        guard case .bool(let flag) = value else {
+            wrongType(key, value, "true or false")
             return nil
         }
-        return bool
+        return flag
     }
 
-    func integer(_ key: String, in range: ClosedRange<Int>) -> Int? {
+    func integer<Number: FixedWidthInteger>(_ key: String, in range: ClosedRange<Number>) -> Number? {
         guard let value = object[key] else { return nil }
-        guard case .number(let text) = value, let number = Int(text) else {
-            wrong(key, value, "a whole number of \(range.lowerBound) to \(range.upperBound)")
+        let wanted = "a whole number from \(range.lowerBound) to \(range.upperBound)"
+        guard case .number(let text) = value else {
+            wrongType(key, value, wanted)
             return nil
         }
-        guard range.contains(number) else {
-            mistakes.add(
-                Mistake(
-                    .outOfRange, path(key), found: "\(number)",
-                    remedy: "write a whole number of \(range.lowerBound) to \(range.upperBound)"))
-            return nil
-        }
-        return number
-    }
-
-    func seed(_ key: String) -> UInt64? {
-        guard let value = object[key] else { return nil }
-        guard case .number(let text) = value, let number = UInt64(text) else {
-            wrong(key, value, "a whole number of 0 to \(UInt64.max)")
+        guard let number = Number(text), range.contains(number) else {
+            wrong(.outOfRange, key, found: value.shown, remedy: "write \(wanted)")
             return nil
         }
         return number
@@ -88,15 +109,13 @@ struct Fields {
 
     func number(_ key: String, in range: ClosedRange<Double>) -> Double? {
         guard let value = object[key] else { return nil }
+        let wanted = "a number from \(plain(range.lowerBound)) to \(plain(range.upperBound))"
         guard case .number(let text) = value, let number = Double(text) else {
-            wrong(key, value, "a number of \(range.lowerBound) to \(range.upperBound)")
+            wrongType(key, value, wanted)
             return nil
         }
         guard range.contains(number) else {
-            mistakes.add(
-                Mistake(
-                    .outOfRange, path(key), found: "\(number)",
-                    remedy: "write a number of \(range.lowerBound) to \(range.upperBound)"))
+            wrong(.outOfRange, key, found: value.shown, remedy: "write \(wanted)")
             return nil
         }
         return number
@@ -108,129 +127,49 @@ struct Fields {
         guard let name = text(key) else { return nil }
         guard let choice = Choice(rawValue: name) else {
             let names = Choice.allCases.map(\.rawValue)
-            mistakes.add(
-                Mistake(
-                    .outOfRange, path(key), found: "\"\(printable(name))\"",
-                    remedy: "did you mean \(nearest(to: name, in: names) ?? "")? Known are "
-                        + names.joined(separator: ", ")))
+            let hint = names.count > 1 ? nearest(to: name, in: names).map { "did you mean \($0)? " } ?? "" : ""
+            wrong(
+                .outOfRange, key, found: "\"\(printable(name))\"",
+                remedy: "\(hint)Known: \(names.joined(separator: ", "))")
             return nil
         }
         return choice
     }
 
-    /// An id of 1 to 128 of `A-Z a-z 0-9 . _ -` that begins with a letter, a digit or `_`.
+    /// A name that is safe as a file's, in a log and in a terminal, see `isPlainID`.
     func id(_ key: String) -> String? {
         guard let value = object[key] else { return nil }
         guard let id = value.text else {
-            wrong(key, value, "an id: a text or a whole number")
+            wrongType(key, value, "an id: a text or a whole number")
             return nil
         }
         guard isPlainID(id) else {
-            mistakes.add(
-                Mistake(
-                    .badID, path(key), found: "\"\(printable(id))\"",
-                    remedy: "write 1 to 128 of A-Z a-z 0-9 . _ - that begin with a letter, a digit or _"))
+            wrong(.badID, key, found: "\"\(printable(id))\"", remedy: "write \(plainIDWords)")
             return nil
         }
         return id
     }
 
-    /// A path below a folder: relative, without `..`, NUL or backslash.
-    func file(_ key: String) -> String? {
+    /// A path below a folder, see `escape(of:)`.
+    func path(_ key: String) -> String? {
         guard let path = text(key) else { return nil }
-        return checked(path, key)
-    }
-
-    func checked(_ file: String, _ key: String) -> String? {
-        guard isPathBelow(file) else {
-            mistakes.add(
-                Mistake(
-                    .escape, path(key), found: "\"\(printable(file))\"",
-                    remedy: "name a file below the manifest's folder or a configured root, without .. in its path"))
+        if let escape = escape(of: path) {
+            wrong(
+                .escape, key, found: "\"\(printable(path))\", \(escape)",
+                remedy: "write a path below the manifest's folder or a configured root")
             return nil
         }
-        return file
-    }
-
-    func section(_ key: String, known: [String]) -> Fields? {
-        guard let value = object[key] else { return nil }
-        guard case .object(let object) = value else {
-            wrong(key, value, "an object")
-            return nil
-        }
-        return Fields(object, place: path(key), mistakes: mistakes, known: known)
-    }
-}
-
-/// Whether `id` is safe as a file name, in a log and in a terminal.
-public func isPlainID(_ id: String) -> Bool {
-    guard let first = id.utf8.first, (1...128).contains(id.utf8.count) else { return false }
-    func isWord(_ byte: UInt8) -> Bool {
-        switch byte {
-        case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
-            UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "_"):
-            true
-        default: false
-        }
-    }
-    return isWord(first) && id.utf8.allSatisfy { isWord($0) || $0 == UInt8(ascii: ".") || $0 == UInt8(ascii: "-") }
-}
-
-/// Whether a path stays below the folder that it is relative to, as far as its words say; symbolic links are the
-/// opener's to refuse.
-public func isPathBelow(_ path: String) -> Bool {
-    guard !path.isEmpty, path.utf8.count <= 4096, !path.hasPrefix("/"), !path.utf8.contains(0), !path.contains("\\")
-    else { return false }
-    return path.split(separator: "/", omittingEmptySubsequences: false).allSatisfy {
-        !$0.isEmpty && $0 != "." && $0 != ".."
+        return path
     }
 }
 
 extension JSONValue {
-    /// The value as JSON text, for readers of the parts of a manifest that carry a user's data inline.
-    var encoded: [UInt8] {
-        var text: [UInt8] = []
-        write(to: &text)
-        return text
-    }
-
-    private func write(to text: inout [UInt8]) {
-        switch self {
-        case .null: text += "null".utf8
-        case .bool(let bool): text += (bool ? "true" : "false").utf8
-        case .number(let number): text += number.utf8
-        case .string(let string): Self.write(string, to: &text)
-        case .list(let list):
-            text.append(UInt8(ascii: "["))
-            for (index, value) in list.enumerated() {
-                if index > 0 { text.append(UInt8(ascii: ",")) }
-                value.write(to: &text)
-            }
-            text.append(UInt8(ascii: "]"))
-        case .object(let object):
-            text.append(UInt8(ascii: "{"))
-            for (index, member) in object.members.enumerated() {
-                if index > 0 { text.append(UInt8(ascii: ",")) }
-                Self.write(member.key, to: &text)
-                text.append(UInt8(ascii: ":"))
-                member.value.write(to: &text)
-            }
-            text.append(UInt8(ascii: "}"))
-        }
-    }
-
-    private static func write(_ string: String, to text: inout [UInt8]) {
-        text.append(UInt8(ascii: "\""))
-        for byte in string.utf8 {
-            switch byte {
-            case UInt8(ascii: "\""): text += "\\\"".utf8
-            case UInt8(ascii: "\\"): text += "\\\\".utf8
-            case 0..<0x20:
-                let digits = String(byte, radix: 16)
-                text += "\\u\(String(repeating: "0", count: 4 - digits.count))\(digits)".utf8
-            default: text.append(byte)
-            }
-        }
-        text.append(UInt8(ascii: "\""))
+    /// What is shown of a value in a message: a text only by its kind, since it may be somebody's history.
+    fileprivate var shown: String {
+        if case .number(let text) = self { return printable(text) }
+        return kind
     }
 }
+
+/// A number without the `.0` of whole ones.
+private func plain(_ number: Double) -> String { Int(exactly: number).map { "\($0)" } ?? "\(number)" }

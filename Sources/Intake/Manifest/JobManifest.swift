@@ -31,9 +31,24 @@ public struct JobManifest: Equatable, Sendable {
     }
 
     public enum Targets: Equatable, Sendable {
-        /// A file of LaMP-shape users, and one of gold answers.
-        case file(String)
+        case file(UsersFile)
         case list([Target])
+    }
+
+    /// Many users in few files.
+    public struct UsersFile: Equatable, Sendable {
+        /// Users in LaMP's shape: a list, one user, or JSON Lines.
+        public var users: String
+        /// Profile texts by user, `{"USER": "text"}`.
+        public var profiles: String?
+        /// A safetensors file with a vector a user, named by the user's id.
+        public var embeddings: String?
+
+        public init(users: String, profiles: String? = nil, embeddings: String? = nil) {
+            self.users = users
+            self.profiles = profiles
+            self.embeddings = embeddings
+        }
     }
 
     public struct Target: Equatable, Sendable {

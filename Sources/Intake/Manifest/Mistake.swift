@@ -35,8 +35,13 @@ public struct Mistake: Equatable, Sendable, CustomStringConvertible {
 public struct ManifestError: Error, Equatable, Sendable, CustomStringConvertible {
     /// At least one.
     public let mistakes: [Mistake]
+    /// The id that a mistaken manifest gives its job nevertheless.
+    public let id: String?
 
-    public init(_ mistakes: [Mistake]) { self.mistakes = mistakes }
+    public init(_ mistakes: [Mistake], id: String? = nil) {
+        self.mistakes = mistakes
+        self.id = id
+    }
 
     /// A line a mistake.
     public var description: String { mistakes.map(\.description).joined(separator: "\n") }

@@ -30,67 +30,70 @@ public struct PoolManifest: Equatable, Sendable {
         public func isUsable(on day: String) -> Bool { consent && (expires.map { $0 >= day } ?? true) }
     }
 
+    /// - Parameter file: the file's name, for messages.
     public init(_ bytes: [UInt8], file: String) throws(ManifestError) {
-        let mistakes = Mistakes()
-        let root = try readObject(bytes, file: file, limit: 64 << 20, json5: false)
         let fields = Fields(
-            root, place: "\(file):", mistakes: mistakes, known: ["schema", "task", "base", "embeddings", "members"])
+            file: file, try readObject(bytes, file: file, json5: false),
+            known: ["schema", "task", "base", "embeddings", "members"])
         _ = fields.integer("schema", in: 1...1)
         task = fields.text("task")
         base = fields.text("base")
         if let section = fields.section("embeddings", known: ["file", "tensor", "encoder"]) {
-            if section.object["file"] == nil { section.missing("file", "a safetensors file's name") }
+            section.require("file", "a safetensors file's name")
             embeddings = Embeddings(
-                file: section.file("file") ?? "", tensor: section.text("tensor") ?? "sharers",
+                file: section.path("file") ?? "", tensor: section.text("tensor") ?? "sharers",
                 encoder: section.text("encoder"))
         }
-        members = []
-        switch fields.object["members"] {
-        case .list(let list):
-            var seen: Set<String> = []
-            for (index, value) in list.enumerated() {
-                guard case .object(let object) = value else {
-                    fields.wrong("members[\(index)]", value, "an object of id, adapter and consent")
-                    continue
-                }
-                let entry = Fields(
-                    object, place: fields.path("members[\(index)]"), mistakes: mistakes,
-                    known: ["id", "adapter", "consent", "expires"])
-                if let member = Member(entry, &seen) { members.append(member) }
-            }
-            if list.isEmpty { fields.missing("members", "at least one member") }
-        case let value?: fields.wrong("members", value, "a list")
-        case nil: fields.missing("members", "a list of {id, adapter, consent}")
+        fields.require("members", "a list of {id, adapter, consent}")
+        members = Self.members(fields)
+        try fields.mistakes.check()
+    }
+
+    private static func members(_ fields: Fields) -> [Member] {
+        guard let value = fields.object["members"] else { return [] }
+        guard case .list(let list) = value else {
+            fields.wrongType("members", value, "a list of {id, adapter, consent}")
+            return []
         }
-        guard mistakes.found.isEmpty else { throw ManifestError(mistakes.found) }
+        if list.isEmpty { fields.wrong(.missing, "members", found: "no member", remedy: "list at least one") }
+        var members: [Member] = []
+        var seen: Set<String> = []
+        for (index, value) in list.enumerated() where !fields.mistakes.isFull {
+            let entry = fields.element(
+                value, "members[\(index)]", "{id, adapter, consent}", known: ["id", "adapter", "consent", "expires"])
+            guard let entry, let member = Member(entry) else { continue }
+            if !seen.insert(member.id).inserted {
+                entry.wrong(.duplicate, "id", found: "\(member.id) again", remedy: "list each member once")
+            }
+            members.append(member)
+        }
+        return members
     }
 }
 
 extension PoolManifest.Member {
-    fileprivate init?(_ fields: Fields, _ seen: inout Set<String>) {
-        for key in ["id", "adapter", "consent"] where fields.object[key] == nil {
-            fields.missing(key, key == "consent" ? "true or false" : "the member's \(key)")
-        }
-        guard let id = fields.id("id"), let adapter = fields.file("adapter"), let consent = fields.bool("consent")
-        else { return nil }
-        if !seen.insert(id).inserted {
-            fields.mistakes.add(
-                Mistake(.duplicate, fields.path("id"), found: "\(id) again", remedy: "list each member once"))
-        }
+    fileprivate init?(_ fields: Fields) {
+        fields.require("id", "the member's id")
+        fields.require("adapter", "the member's PEFT folder")
+        fields.require("consent", "true or false")
         let expires = fields.text("expires")
         if let expires, !isDay(expires) {
-            fields.mistakes.add(
-                Mistake(
-                    .outOfRange, fields.path("expires"), found: "\"\(printable(expires))\"",
-                    remedy: "write a day as YYYY-MM-DD"))
+            fields.wrong(
+                .outOfRange, "expires", found: "\"\(printable(expires))\"", remedy: "write a day as YYYY-MM-DD")
         }
+        guard let id = fields.id("id"), let adapter = fields.path("adapter"), let consent = fields.flag("consent")
+        else { return nil }
         self.init(id: id, adapter: adapter, consent: consent, expires: expires)
     }
 }
 
+/// Whether `text` is a day of the calendar as `YYYY-MM-DD`.
 private func isDay(_ text: String) -> Bool {
     let parts = text.split(separator: "-", omittingEmptySubsequences: false)
-    guard parts.map(\.utf8.count) == [4, 2, 2], let month = Int(parts[1]), let day = Int(parts[2]), Int(parts[0]) != nil
+    guard parts.map(\.utf8.count) == [4, 2, 2], parts.allSatisfy({ $0.utf8.allSatisfy { (48...57).contains($0) } }),
+        let year = Int(parts[0]), let month = Int(parts[1]), let day = Int(parts[2]), (1...12).contains(month)
     else { return false }
-    return (1...12).contains(month) && (1...31).contains(day)
+    let isLeap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0)
+    let days = [31, isLeap ? 29 : 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31]
+    return (1...days[month - 1]).contains(day)
 }

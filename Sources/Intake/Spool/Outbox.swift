@@ -22,6 +22,11 @@ public struct Outbox: Sendable {
         [id.description, Self.rejectedName(id.description, digest: digest)].first { self.digest(of: $0) == digest }
     }
 
+    /// The name of the result that answers a job, nil while it is not published.
+    public func name(of id: JobID, digest: String) -> String? {
+        [id.description, Self.rejectedName(id.description, digest: digest)].first { self.digest(of: $0) == digest }
+    }
+
     /// Where a foreground run of a manifest works, so that an interrupted one finds its journal again. Take its lock first.
     public func workFolder(for id: JobID, manifest: String) -> JobFolder {
         JobFolder(path: "\(path)/.\(id).run", manifest: manifest)

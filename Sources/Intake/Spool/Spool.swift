@@ -39,6 +39,11 @@ public final class Spool {
         public var lockSeconds = 5.0
 
         public init() {}
+
+        /// Whether a disk with that much room may take another job.
+        public func allow(_ room: Files.Room) -> Bool {
+            room.inodeShare >= freeShare && (room.byteShare >= freeShare || room.bytes >= freeBytes)
+        }
     }
 
     public let folders: Folders
@@ -117,9 +122,7 @@ public final class Spool {
 
     /// Whether the disk has room for another job; if not, leave the inbox alone.
     public func hasRoom() throws(PosixError) -> Bool {
-        let room = try Files.room(at: folders.work)
-        return room.inodeShare >= limits.freeShare
-            && (room.byteShare >= limits.freeShare || room.bytes >= limits.freeBytes)
+        limits.allow(try Files.room(at: folders.work))
     }
 
     // MARK: - Publishing

@@ -1,5 +1,4 @@
 import Checkpoints
-import FoundationEssentials
 import Llama
 import Manifest
 import Methods
@@ -22,18 +21,23 @@ public struct JobInputs {
     }
 
     public init(_ manifest: JobManifest, names: Names) throws(JobError) {
-        let path = try names.folder(manifest.base, .model, place: "manifest: base")
-        folder = try told { try ModelFolder(path) }
-        tokenizer = try told { try Tokenizer(folder: path) }
+        (folder, tokenizer) = try Self.base(manifest.base, names)
+        task = try Self.task(manifest.task, names)
+        sharers = try SharerPool(manifest.sharers, base: manifest.base, task: task, folder.config, names: names)
+        targets = try Self.targets(manifest, names)
+    }
+
+    static func base(_ name: String, _ names: Names) throws(JobError) -> (ModelFolder, Tokenizer) {
+        let path = try names.folder(name, .model, place: "manifest: base")
+        let folder = try told { try ModelFolder(path) }
+        let tokenizer = try told { try Tokenizer(folder: path) }
         guard tokenizer.vocabularySize <= folder.config.vocabulary else {
             throw JobError(
                 code: "contradiction", place: path,
                 message: "the tokenizer has \(tokenizer.vocabularySize) tokens where the model has "
                     + "\(folder.config.vocabulary); take the model's own tokenizer")
         }
-        task = try Self.task(manifest.task, names)
-        sharers = try SharerPool(manifest.sharers, config: folder.config, names: names)
-        targets = try Self.targets(manifest, names)
+        return (folder, tokenizer)
     }
 
     /// The sharers of one target, most similar first.
@@ -58,20 +62,11 @@ public struct JobInputs {
         return try told { try TaskDefinition(definition: bytes, file: file) }
     }
 
-    private static func targets(_ manifest: JobManifest, _ names: Names) throws(JobError) -> [Target] {
+    static func targets(_ manifest: JobManifest, _ names: Names) throws(JobError) -> [Target] {
         var targets: [Target]
         switch manifest.targets {
         case .file(let file):
-            let bytes = try names.file(file, .history, limit: 1 << 30, place: "manifest: targets")
-            let users = try told { try readUsers(bytes, file: file) }
-            targets = try users.map { user throws(JobError) in
-                guard isPlainID(user.id) else {
-                    throw JobError(
-                        code: "bad-id", place: "\(file): user_id",
-                        message: "an id that cannot name a folder; use 1 to 128 of A-Z a-z 0-9 . _ -")
-                }
-                return Target(user: user.id, input: .success((user, nil)))
-            }
+            targets = try Self.targets(file, names)
         case .list(let list):
             targets = list.enumerated().map { index, target in
                 Target(
@@ -82,13 +77,49 @@ public struct JobInputs {
             }
         }
         if let only = manifest.only {
-            for user in only where !targets.contains(where: { $0.user == user }) {
+            let users = Set(targets.map(\.user))
+            for user in only where !users.contains(user) {
                 throw JobError(
                     code: "not-found", place: "manifest: only", message: "user \(user) is not among the targets")
             }
-            targets.removeAll { !only.contains($0.user) }
+            let wanted = Set(only)
+            targets.removeAll { !wanted.contains($0.user) }
         }
         return targets
+    }
+
+    private static func targets(
+        _ file: JobManifest.UsersFile, _ names: Names
+    ) throws(JobError) -> [Target] {
+        let bytes = try names.file(file.users, .history, limit: 1 << 30, place: "manifest: targets")
+        let users = try told { try readUsers(bytes, file: file.users) }
+        let profiles = try file.profiles.map { name throws(JobError) in
+            let bytes = try names.file(name, .history, limit: 1 << 28, place: "manifest: targets.profiles")
+            return try told { try readProfiles(bytes, file: name) }
+        }
+        let embeddings = try file.embeddings.map { name throws(JobError) in
+            let path = try names.path(name, .history, place: "manifest: targets.embeddings")
+            return try told { try Safetensors(path) }
+        }
+        return try users.map { user throws(JobError) in
+            guard isUserID(user.id) else {
+                throw JobError(
+                    code: "bad-id", place: "\(file.users): user_id",
+                    message: "an id that cannot name a folder of a result; use 1 to 128 of A-Z a-z 0-9 . _ - and no "
+                        + "name of a result's own files")
+            }
+            let user = profiles.map { user.adding(profiles: $0) } ?? user
+            guard let embeddings else { return Target(user: user.id, input: .success((user, nil))) }
+            guard let vector = embeddings[user.id], vector.shape.count == 1 else {
+                return Target(
+                    user: user.id,
+                    input: .failure(
+                        JobError(
+                            code: "embedding", place: "\(file.embeddings ?? ""): \(user.id)",
+                            message: "no vector of that name; write one tensor [d] a user, named by the user's id")))
+            }
+            return Target(user: user.id, input: .success((user, vector.floats())))
+        }
     }
 
     private static func user(
@@ -109,102 +140,5 @@ public struct JobInputs {
         }
         let user = User(id: target.user, history: items, queries: queries, profile: target.profile)
         return (user, target.embedding)
-    }
-}
-
-/// The sharers of a job: a pool to select from, or those that the manifest lists.
-public struct SharerPool {
-    /// Sharers that may be used, adapters read when they are selected.
-    private let members: [(id: String, adapter: String)]
-    /// A row a member; nil where the manifest lists the sharers.
-    private let embeddings: [SharerEmbedding]?
-    /// What made the pool's embeddings.
-    private let encoder: String?
-    private let top: Int
-    private let config: LlamaConfig
-    let path: String
-
-    init(_ sharers: JobManifest.Sharers, config: LlamaConfig, names: Names) throws(JobError) {
-        self.config = config
-        switch sharers {
-        case .adapters(let adapters):
-            var members: [(id: String, adapter: String)] = []
-            for (index, entry) in adapters.enumerated() {
-                let place = "manifest: sharers[\(index)].adapter"
-                members.append((entry.id, try names.folder(entry.adapter, .adapter, place: place)))
-            }
-            self.members = members
-            embeddings = nil
-            encoder = nil
-            top = members.count
-            path = "manifest: sharers"
-        case .pool(let name, let top):
-            path = try names.folder(name, .pool, place: "manifest: sharers.pool")
-            self.top = top
-            (members, embeddings, encoder) = try Self.read(path, name)
-        }
-    }
-
-    private static func read(
-        _ path: String, _ name: String
-    ) throws(JobError) -> ([(id: String, adapter: String)], [SharerEmbedding]?, String?) {
-        let place = "\(name)/\(PoolManifest.fileName)"
-        let pool = try told {
-            try PoolManifest(
-                try Files.read(PoolManifest.fileName, beneath: path, limit: 64 << 20), file: place)
-        }
-        guard let embeddings = pool.embeddings else {
-            throw JobError(
-                code: "missing", place: "\(place): embeddings",
-                message: "nothing; a pool carries its members' embeddings to be selected from")
-        }
-        let file = try told { try Safetensors("\(path)/\(embeddings.file)") }
-        guard let tensor = file[embeddings.tensor], tensor.shape.count == 2, tensor.shape[0] == pool.members.count
-        else {
-            throw JobError(
-                code: "wrong-shape", place: "\(place): embeddings",
-                message: "no tensor \(embeddings.tensor) of \(pool.members.count) rows in \(embeddings.file); "
-                    + "write one row a member, in the order of members")
-        }
-        let values = tensor.floats()
-        let width = tensor.shape[1]
-        let today = String(WallClock.timestamp().prefix(10))
-        var members: [(id: String, adapter: String)] = []
-        var rows: [SharerEmbedding] = []
-        for (row, member) in pool.members.enumerated() where member.isUsable(on: today) {
-            members.append((member.id, "\(path)/\(member.adapter)"))
-            rows.append(
-                SharerEmbedding(id: member.id, vector: Array(values[(row * width)..<((row + 1) * width)])))
-        }
-        return (members, rows, embeddings.encoder)
-    }
-
-    /// Whether the sharers of a target are selected by its embedding.
-    var selects: Bool { embeddings != nil }
-
-    /// Refuses to compare the base's encoding with a pool that another encoder made.
-    func requireEncoder(base: String, user: String) throws(JobError) {
-        guard let encoder, !encoder.hasPrefix(base) else { return }
-        throw JobError(
-            code: "embedding", place: "user \(user)",
-            message: "no embedding, and the pool's come from another encoder (\(encoder)); give the target's embedding")
-    }
-
-    /// The sharers of one target, most similar first, with their adapters.
-    func select(_ embedding: [Float]?, user: String) throws(JobError) -> [Sharer] {
-        guard let embeddings, let embedding else {
-            return try members.map { member throws(JobError) in try sharer(member, cosine: nil) }
-        }
-        let chosen = try told {
-            try mostSimilar(
-                to: embedding, among: embeddings.filter { $0.id != user }, count: top, place: "user \(user)")
-        }
-        let others = members.filter { $0.id != user }
-        return try chosen.map { one throws(JobError) in try sharer(others[one.index], cosine: one.cosine) }
-    }
-
-    private func sharer(_ member: (id: String, adapter: String), cosine: Double?) throws(JobError) -> Sharer {
-        let adapter = try told { try Adapter(member.adapter, for: config) }
-        return Sharer(id: member.id, adapter: adapter, cosine: cosine)
     }
 }

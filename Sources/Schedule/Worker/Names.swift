@@ -32,12 +32,25 @@ public struct Names: Sendable {
 
     /// The path of a folder that `name` means.
     public func folder(_ name: String, _ kind: Kind, place: String) throws(JobError) -> String {
+        try path(name, kind, is: .directory, place: place)
+    }
+
+    /// The path of a file that `name` means.
+    public func path(_ name: String, _ kind: Kind, place: String) throws(JobError) -> String {
+        try path(name, kind, is: .regular, place: place)
+    }
+
+    private func path(
+        _ name: String, _ kind: Kind, is wanted: Files.Kind, place: String
+    ) throws(JobError) -> String {
         for root in roots(kind) {
             let path = "\(root)/\(name)"
             guard Files.exists(path) else { continue }
             try refuseLinks(name, below: root, place: place)
-            guard (try? Files.status(path))?.kind == .directory else {
-                throw JobError(code: "not-found", place: place, message: "\(name) is no folder; name a \(kind) folder")
+            guard (try? Files.status(path))?.kind == wanted else {
+                let words = wanted == .directory ? "folder" : "regular file"
+                throw JobError(
+                    code: "not-found", place: place, message: "\(name) is no \(words); name the \(kind)'s \(words)")
             }
             return path
         }
@@ -57,6 +70,11 @@ public struct Names: Sendable {
             }
         }
         throw missing(name, kind, place)
+    }
+
+    /// Whether a configured root has something of this name for a job's sharers or targets.
+    public func isBelowRoots(_ name: String) -> Bool {
+        [configuration.pools, configuration.histories].contains { Files.exists("\($0)/\(name)") }
     }
 
     private func missing(_ name: String, _ kind: Kind, _ place: String) -> JobError {

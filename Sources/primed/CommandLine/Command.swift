@@ -20,33 +20,11 @@ struct Command: Sendable {
     /// Paragraphs of its help.
     let description: String
     var options: [Option] = []
+    /// Files it reads or writes, where that is not plain from its operands.
+    var files: [(path: String, meaning: String)] = []
+    /// What its exit codes mean here; help adds what they mean for every command.
     var exits: [(code: Int32, meaning: String)] = []
     var examples: [String] = []
     var isHidden = false
     let run: @Sendable (Arguments) throws -> Int32
-}
-
-/// Exit codes of sysexits.h, as the commands use them.
-enum Exit {
-    static let ok: Int32 = 0
-    static let usage: Int32 = 64
-    static let badData: Int32 = 65
-    static let noInput: Int32 = 66
-    static let unavailable: Int32 = 69
-    static let software: Int32 = 70
-    static let cannotCreate: Int32 = 73
-    static let io: Int32 = 74
-    static let temporary: Int32 = 75
-    static let configuration: Int32 = 78
-}
-
-/// An error that ends a command with a message on standard error.
-struct Failure: Error {
-    let code: Int32
-    let message: String
-
-    init(_ code: Int32, _ message: String) {
-        self.code = code
-        self.message = message
-    }
 }

@@ -3,9 +3,9 @@ import Glibc
 import Posix
 
 /// Writes a result to standard output; a reader that has gone ends the program quietly.
-func show(_ text: String) {
-    write(Array(text.utf8), to: STDOUT_FILENO)
-}
+func show(_ text: String) { show(Array(text.utf8)) }
+
+func show(_ bytes: [UInt8]) { write(bytes, to: STDOUT_FILENO) }
 
 /// Writes a diagnostic line to standard error.
 func complain(_ text: String) {
@@ -18,7 +18,9 @@ private func write(_ bytes: [UInt8], to descriptor: Int32) {
         let count = rest.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
         if count < 0 {
             if errno == EINTR { continue }
-            exit(errno == EPIPE ? Exit.ok : Exit.io)
+            if errno == EPIPE { exit(Exit.ok) }
+            if descriptor == STDOUT_FILENO { complain("standard output: \(String(cString: strerror(errno)))") }
+            exit(Exit.io)
         }
         rest = rest.dropFirst(count)
     }

@@ -10,7 +10,8 @@ import Worker
 struct Site {
     static let option = Option(
         name: "config", value: "FILE",
-        help: "the configuration (default: $PRIMED_CONFIG, etc/primed.json5, /etc/primed/primed.json5)")
+        help: "the configuration (default: $PRIMED_CONFIG, else etc/primed.json5, else /etc/primed/primed.json5, else "
+            + "built-in values)")
 
     var configuration: Configuration
     /// nil where no file was found and every key has its default.
@@ -18,22 +19,17 @@ struct Site {
 
     /// - Throws: `Failure` 78 for a configuration that cannot be used.
     init(_ arguments: Arguments) throws(Failure) {
-        let environment = getenv("PRIMED_CONFIG").map { String(cString: $0) }
-        let named = arguments.text("config") ?? environment
+        let named = arguments.text("config") ?? environment["PRIMED_CONFIG"]
         let searched = ["etc/primed.json5", "/etc/primed/primed.json5"]
-        guard let path = named ?? searched.first(where: { Files.exists($0) }) else {
-            configuration = Configuration()
-            file = nil
-            return
-        }
-        let absolute = path.hasPrefix("/") ? path : "\(currentFolder())/\(path)"
+        let path = named ?? searched.first { Files.exists($0) }
+        file = path.map { $0.hasPrefix("/") ? $0 : "\(currentFolder())/\($0)" }
         do {
-            let bytes = try Files.read(absolute, limit: 1 << 20)
-            configuration = try Configuration(bytes, file: path, folder: Files.parent(of: absolute))
+            configuration = try Configuration(
+                try file.map { try Files.read($0, limit: 1 << 20) }, file: path ?? "",
+                folder: file.map { Files.parent(of: $0) } ?? currentFolder(), environment: environment)
         } catch {
-            throw Failure(Exit.configuration, (error as? PosixError)?.description ?? "\(error)")
+            throw Failure(Exit.configuration, "\(error)")
         }
-        file = absolute
     }
 
     var folders: Spool.Folders {
@@ -58,11 +54,31 @@ struct Site {
     }
 }
 
+/// The variables of the environment that are UTF-8.
+private var environment: [String: String] {
+    var variables: [String: String] = [:]
+    var next = environ
+    while let word = next.pointee {
+        if let text = String(validatingCString: word), let sign = text.firstIndex(of: "=") {
+            variables[String(text[..<sign])] = String(text[text.index(after: sign)...])
+        }
+        next += 1
+    }
+    return variables
+}
+
 /// The working folder's path.
 func currentFolder() -> String {
     guard let path = getcwd(nil, 0) else { return "." }
     defer { free(path) }
     return String(cString: path)
+}
+
+/// The path without `.`, `..` and links.
+func canonical(_ path: String) -> String {
+    guard let found = realpath(path, nil) else { return path }
+    defer { free(found) }
+    return String(cString: found)
 }
 
 /// The path of this program.

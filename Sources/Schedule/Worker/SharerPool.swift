@@ -1,0 +1,143 @@
+import Checkpoints
+import JSON
+import Manifest
+import Methods
+import Posix
+import Tasks
+
+/// The sharers of a job: a pool to select from, or those that the manifest lists.
+public struct SharerPool {
+    /// Sharers that may be used, adapters read when they are selected.
+    private let members: [(id: String, adapter: String)]
+    /// A row a member; nil where the manifest lists the sharers.
+    private let embeddings: [SharerEmbedding]?
+    /// What made the pool's embeddings.
+    private let encoder: String?
+    private let top: Int
+    private let config: LlamaConfig
+    let path: String
+
+    init(
+        _ sharers: JobManifest.Sharers, base: String, task: TaskDefinition, _ config: LlamaConfig, names: Names
+    ) throws(JobError) {
+        self.config = config
+        switch sharers {
+        case .adapters(let adapters):
+            var members: [(id: String, adapter: String)] = []
+            for (index, entry) in adapters.enumerated() {
+                let place = "manifest: sharers[\(index)].adapter"
+                members.append((entry.id, try names.folder(entry.adapter, .adapter, place: place)))
+            }
+            self.members = members
+            embeddings = nil
+            encoder = nil
+            top = members.count
+            path = "manifest: sharers"
+        case .pool(let name, let top):
+            path = try names.folder(name, .pool, place: "manifest: sharers.pool")
+            self.top = top
+            (members, embeddings, encoder) = try Self.read(path, name, base: base, task: task)
+        }
+    }
+
+    private static func read(
+        _ path: String, _ name: String, base: String, task: TaskDefinition
+    ) throws(JobError) -> ([(id: String, adapter: String)], [SharerEmbedding]?, String?) {
+        let place = "\(name)/\(PoolManifest.fileName)"
+        let pool = try told {
+            try PoolManifest(
+                try Files.read(PoolManifest.fileName, beneath: path, limit: 64 << 20), file: place)
+        }
+        try check(pool, place: place, base: base, task: task)
+        guard let embeddings = pool.embeddings else {
+            throw JobError(
+                code: "missing", place: "\(place): embeddings",
+                message: "nothing; a pool carries its members' embeddings to be selected from")
+        }
+        let file = try told { try Safetensors("\(path)/\(embeddings.file)") }
+        guard let tensor = file[embeddings.tensor], tensor.shape.count == 2, tensor.shape[0] == pool.members.count
+        else {
+            throw JobError(
+                code: "wrong-shape", place: "\(place): embeddings",
+                message: "no tensor \(embeddings.tensor) of \(pool.members.count) rows in \(embeddings.file); "
+                    + "write one row a member, in the order of members")
+        }
+        let values = tensor.floats()
+        let width = tensor.shape[1]
+        let today = String(WallClock.timestamp().prefix(10))
+        var members: [(id: String, adapter: String)] = []
+        var rows: [SharerEmbedding] = []
+        for (row, member) in pool.members.enumerated() where member.isUsable(on: today) {
+            members.append((member.id, "\(path)/\(member.adapter)"))
+            rows.append(
+                SharerEmbedding(id: member.id, vector: Array(values[(row * width)..<((row + 1) * width)])))
+        }
+        guard !members.isEmpty else {
+            throw JobError(
+                code: "consent", place: "\(place): members",
+                message: "none of \(pool.members.count) may be used on \(today); ask for their consent")
+        }
+        return (members, rows, embeddings.encoder)
+    }
+
+    /// Refuses adapters that were trained for something else: the shapes alone would not tell.
+    private static func check(
+        _ pool: PoolManifest, place: String, base: String, task: TaskDefinition
+    ) throws(JobError) {
+        if let made = pool.base, Files.name(of: made) != Files.name(of: base) {
+            throw JobError(
+                code: "contradiction", place: "\(place): base",
+                message:
+                    "the pool's adapters are for \(printable(made)), the job's base is \(base); take a pool of that base"
+            )
+        }
+        if let made = pool.task, (TaskDefinition.builtIn(made)?.name ?? made) != task.name {
+            throw JobError(
+                code: "contradiction", place: "\(place): task",
+                message:
+                    "the pool's adapters are for \(printable(made)), the job's task is \(task.name); take a pool of "
+                    + "that task, or a pool.json without a task if its adapters serve any")
+        }
+    }
+
+    /// What is wrong with any adapter that may be selected.
+    var mistakes: [JobError] {
+        members.compactMap { member in
+            do throws(JobError) {
+                _ = try sharer(member, cosine: nil)
+                return nil
+            } catch {
+                return error
+            }
+        }
+    }
+
+    /// Whether the sharers of a target are selected by its embedding.
+    var selects: Bool { embeddings != nil }
+
+    /// Refuses to compare the base's encoding with a pool that another encoder made.
+    func requireEncoder(base: String, user: String) throws(JobError) {
+        guard let encoder, !encoder.hasPrefix(base) else { return }
+        throw JobError(
+            code: "embedding", place: "user \(user)",
+            message: "no embedding, and the pool's come from another encoder (\(encoder)); give the target's embedding")
+    }
+
+    /// The sharers of one target, most similar first, with their adapters.
+    func select(_ embedding: [Float]?, user: String) throws(JobError) -> [Sharer] {
+        guard let embeddings, let embedding else {
+            return try members.map { member throws(JobError) in try sharer(member, cosine: nil) }
+        }
+        let chosen = try told {
+            try mostSimilar(
+                to: embedding, among: embeddings.filter { $0.id != user }, count: top, place: "user \(user)")
+        }
+        let others = members.filter { $0.id != user }
+        return try chosen.map { one throws(JobError) in try sharer(others[one.index], cosine: one.cosine) }
+    }
+
+    private func sharer(_ member: (id: String, adapter: String), cosine: Double?) throws(JobError) -> Sharer {
+        let adapter = try told { try Adapter(member.adapter, for: config) }
+        return Sharer(id: member.id, adapter: adapter, cosine: cosine)
+    }
+}

@@ -1,0 +1,63 @@
+import Checkpoints
+import Glibc
+import JSON
+import Llama
+import Manifest
+import Methods
+import Posix
+import Spool
+import Tasks
+import Tokenizers
+import Worker
+
+/// Exit codes of sysexits.h, as the commands use them.
+enum Exit {
+    static let ok: Int32 = 0
+    static let usage: Int32 = 64
+    static let badData: Int32 = 65
+    static let noInput: Int32 = 66
+    static let unavailable: Int32 = 69
+    static let software: Int32 = 70
+    static let cannotCreate: Int32 = 73
+    static let io: Int32 = 74
+    static let temporary: Int32 = 75
+    static let noPermission: Int32 = 77
+    static let configuration: Int32 = 78
+
+    /// The code that an error of any module comes down to.
+    static func code(of error: any Error) -> Int32 {
+        switch error {
+        case let failure as Failure: failure.code
+        case let error as PosixError: code(errno: error.errno)
+        case let error as CheckpointError: error.code == .unreadable ? noInput : badData
+        case let error as TokenizerError: error.code == .unreadable ? noInput : badData
+        case let error as LlamaError: error.code == .memory ? unavailable : badData
+        case let error as SpoolError: error.code == .alreadyServed ? unavailable : configuration
+        case let error as JobError: error.isPermanent ? badData : temporary
+        case is ManifestError, is TaskError, is JSONError, is MethodError: badData
+        default: software
+        }
+    }
+
+    private static func code(errno: Int32) -> Int32 {
+        switch errno {
+        case ENOENT, ENOTDIR: noInput
+        case EACCES, EPERM: noPermission
+        case ENOSPC, EDQUOT, EAGAIN: temporary
+        default: io
+        }
+    }
+}
+
+/// An error that ends a command with a message on standard error.
+struct Failure: Error, CustomStringConvertible {
+    let code: Int32
+    let message: String
+
+    var description: String { message }
+
+    init(_ code: Int32, _ message: String) {
+        self.code = code
+        self.message = message
+    }
+}
