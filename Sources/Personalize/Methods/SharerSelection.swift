@@ -28,7 +28,7 @@ public func mostSimilar(
             .noSharers, place, found: "\(sharers.count) sharers can be used where \(count) are asked for",
             remedy: "lower sharers.top_k or add sharers to the pool")
     }
-    let unit = try normalized(target, place: place)
+    let length = try squaredLength(target, place: place)
     var ranked: [SelectedSharer] = []
     for (index, sharer) in sharers.enumerated() {
         guard sharer.vector.count == target.count else {
@@ -37,22 +37,22 @@ public func mostSimilar(
                 found: "an embedding of \(target.count) numbers, but sharer \(sharer.id)'s has \(sharer.vector.count)",
                 remedy: "embed targets and sharers with the same encoder")
         }
-        let other = try normalized(sharer.vector, place: "embedding of sharer \(sharer.id)")
-        let cosine = zip(unit, other).reduce(0) { $0 + $1.0 * $1.1 }
-        ranked.append(SelectedSharer(index: index, cosine: cosine))
+        let other = try squaredLength(sharer.vector, place: "embedding of sharer \(sharer.id)")
+        let product = zip(target, sharer.vector).reduce(0) { $0 + Double($1.0) * Double($1.1) }
+        ranked.append(SelectedSharer(index: index, cosine: product / (length * other).squareRoot()))
     }
     ranked.sort { ($1.cosine, $0.index) < ($0.cosine, $1.index) }
     return Array(ranked.prefix(count))
 }
 
-private func normalized(_ vector: [Float], place: String) throws(MethodError) -> [Double] {
-    let norm = vector.reduce(0) { $0 + Double($1) * Double($1) }.squareRoot()
-    guard norm.isFinite, norm > 0 else {
+private func squaredLength(_ vector: [Float], place: String) throws(MethodError) -> Double {
+    let sum = vector.reduce(0) { $0 + Double($1) * Double($1) }
+    guard sum.isFinite, sum > 0 else {
         throw MethodError(
-            .embedding, place, found: norm == 0 ? "an embedding of zeros" : "an embedding with NaN or infinity",
+            .embedding, place, found: sum == 0 ? "an embedding of zeros" : "an embedding with NaN or infinity",
             remedy: "give one finite number a dimension, not all of them zero")
     }
-    return vector.map { Double($0) / norm }
+    return sum
 }
 
 /// Mean of item embeddings, `[items][d] -> [d]`: a user's place in embedding space.
