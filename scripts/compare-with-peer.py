@@ -2,17 +2,18 @@
 """One user's whole job, `primed bench` and the peer in turn on the same machine, and the ratio of each phase.
 
 usage: compare-with-peer.py --primed .build/release/primed --peer prime_peer.py --python python --work ready/USER.json
-                            [--rounds 3] [--threads 2] [--reference-decode] [-- options for primed bench]
+                            [--rounds 3] [--threads 2] [--reference-decode] -- MANIFEST [options for primed bench]
 
 The peer needs torch, transformers, peft, nevergrad, rank-bm25, rouge-score and scikit-learn; it is started in its own folder.
-Both are timed by their own clocks, loading left out. `primed bench --json` prints {"seconds": {"total": x, PHASE: x}, ...};
-phases of the same name are compared, those the other has not are printed alone. The median of the rounds counts.
+Both are timed by their own clocks, loading left out; the peer does not embed the target, which `prepare` does here where the
+job brings no embedding. The median of the rounds counts.
 """
 import argparse, json, os, pathlib, statistics, subprocess, sys, tempfile
 
 ALLOCATOR = {"MALLOC_MMAP_THRESHOLD_": "4294967296", "MALLOC_TRIM_THRESHOLD_": "17179869184"}  # the peer's own advice
-# the peer's phases, by the names that `primed bench` gives the same work
-PHASES = {"prepare": "prepare", "base_eval": "base", "sharer_eval": "sharers", "search": "search", "predict": "predict"}
+# The peer's phases, by the names that `primed bench` gives the same work. Its base's answers to the queries and the winner's
+# own history score are no part of the method and left out.
+PHASES = {"prepare": ["prepare"], "references": ["base_eval", "sharer_eval"], "search": ["search"], "queries": ["predict"]}
 
 
 def arguments():
@@ -20,7 +21,7 @@ def arguments():
     p.add_argument("--primed", required=True); p.add_argument("--peer", required=True); p.add_argument("--python", default=sys.executable)
     p.add_argument("--work", required=True); p.add_argument("--rounds", type=int, default=3); p.add_argument("--threads", type=int, default=2)
     p.add_argument("--budget", type=int, default=30); p.add_argument("--alpha", type=float, default=0.1)
-    p.add_argument("--reference-decode", action="store_true"); p.add_argument("bench", nargs="*", help="options for primed bench")
+    p.add_argument("--reference-decode", action="store_true"); p.add_argument("bench", nargs="+", help="manifest and options for primed bench")
     return p.parse_args()
 
 
@@ -32,14 +33,14 @@ def peer(a):
                    "--apply", "fold", "--sort", "--threads", str(a.threads), "--out", out] + (["--reference-decode"] if a.reference_decode else [])
         subprocess.run(command, cwd=script.parent, env={**os.environ, **ALLOCATOR}, check=True, capture_output=True)
         user = json.loads(pathlib.Path(out).read_text())["users"][0]
-    # base answers to the queries and the winner's own score are no part of the method's time
-    times = {PHASES.get(k, k): v for k, v in user["seconds"].items() if k not in ("final_history", "base_predict")}
+    times = {phase: sum(user["seconds"][part] for part in parts) for phase, parts in PHASES.items()}
     return {**times, "total": sum(times.values())}
 
 
 def primed(a):
     out = subprocess.run([a.primed, "bench", "--json", "--threads", str(a.threads), *a.bench], check=True, capture_output=True, text=True)
-    return json.loads(out.stdout)["seconds"]
+    seconds = json.loads(out.stdout)["seconds"]
+    return {phase: seconds[phase] for phase in [*PHASES, "total"]}
 
 
 def main():
@@ -50,10 +51,7 @@ def main():
     median = lambda runs: {k: statistics.median(r[k] for r in runs) for k in runs[0]}
     x, y = median(ours), median(theirs)
     print(f"{'phase':12} {'primed':>9} {'peer':>9} {'ratio':>7}")
-    for phase in [k for k in y if k != "total"] + [k for k in x if k not in y] + ["total"]:
-        mine, other = x.get(phase), y.get(phase)
-        cell = lambda v: f"{v:9.3f}" if v is not None else f"{'-':>9}"
-        print(f"{phase:12} {cell(mine)} {cell(other)} {f'{other / mine:7.1f}' if mine and other else ''}")
+    for phase in x: print(f"{phase:12} {x[phase]:9.3f} {y[phase]:9.3f} {y[phase] / x[phase]:7.1f}")
 
 
 if __name__ == "__main__":

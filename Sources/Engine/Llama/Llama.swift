@@ -55,7 +55,11 @@ public final class Llama<B: Backend>: LanguageModel {
     /// Hands tensors to `body` as parts of one matrix; f16 is widened, since no backend multiplies it.
     private static func withParts(_ tensors: [StoredTensor], _ body: ([MatrixPart]) -> B.Matrix) -> B.Matrix {
         var widened: [UnsafeMutableBufferPointer<Float>] = []
-        defer { for buffer in widened { buffer.deallocate() } }
+        defer {
+            for buffer in widened { buffer.deallocate() }
+            // The backend has its own copy; the file's pages would count twice.
+            for tensor in tensors { tensor.releasePages() }
+        }
         let parts = tensors.map { tensor in
             guard tensor.type == .f16 else {
                 return MatrixPart(bytes: tensor.bytes, isBF16: tensor.type == .bf16, rows: tensor.shape[0])

@@ -67,7 +67,8 @@ struct TargetRun {
     private func identity(_ sharers: [Sharer]) -> String {
         let evolve = manifest.evolve
         return [
-            inputs.folder.fingerprint, inputs.task.name, sharers.map(\.id).joined(separator: ","),
+            inputs.folder.fingerprint, inputs.task.name,
+            sharers.map { "\($0.id):\($0.adapter.digest())" }.joined(separator: ","),
             evolve.optimizer.rawValue, "\(evolve.budget)", "\(evolve.seed)", evolve.granularity.rawValue,
             evolve.merge.rawValue, "\(evolve.bound)", "\(manifest.privacy.alpha)",
         ].joined(separator: " ")
@@ -100,21 +101,16 @@ struct TargetRun {
         try Files.rename(staging, to: folder)
     }
 
-    /// The adapter's model card.
+    /// The adapter's model card. It travels with the adapter, so it names no sharer.
     private func card(_ record: PrivacyRecord, rank: Int) -> String {
-        let sharers = record.sharers.map { "- \($0.id): \($0.weights)" }.joined(separator: "\n")
-        return """
-            # Personalized adapter for user \(record.user)
+        """
+        # Personalized adapter for user \(record.user)
 
-            LoRA of rank \(rank) for `\(record.base)`, task \(record.task), merged by PriME (\(record.search.merge)) from
-            the adapters of these sharers with these weights:
+        LoRA of rank \(rank) for task \(record.task), merged by PriME (\(record.search.merge)) from the adapters of
+        \(record.sharers.count) sharers. Applies to: the base `\(record.base)`. Who shared and with what weight, the
+        likeness to each of them and every evaluated candidate are in the report that was published beside this folder.
 
-            \(sharers)
-
-            Applies to: the base `\(record.base)`. Likeness to the sharers and every evaluated candidate are in the
-            report beside this folder.
-
-            """
+        """
     }
 }
 
