@@ -18,11 +18,6 @@ public struct Outbox: Sendable {
 
     /// The name of the result that answers a job: its id, or, where another job had that id first, its `rejected` name. Nil
     /// while there is none.
-    public func name(for id: JobID, digest: String) -> String? {
-        [id.description, Self.rejectedName(id.description, digest: digest)].first { self.digest(of: $0) == digest }
-    }
-
-    /// The name of the result that answers a job, nil while it is not published.
     public func name(of id: JobID, digest: String) -> String? {
         [id.description, Self.rejectedName(id.description, digest: digest)].first { self.digest(of: $0) == digest }
     }

@@ -28,6 +28,14 @@ public struct JobError: Error, Equatable, Sendable, CustomStringConvertible {
     /// The error as result.json tells it.
     public var problem: Problem { Problem(code: code, message: message, place: place) }
 
+    /// The same error with paths in the job's folder, which moves, as its submitter knows them.
+    func relative(to folder: String) -> JobError {
+        func known(_ text: String) -> String {
+            text.replacing("\(folder)/", with: "").replacing(folder, with: "the job's folder")
+        }
+        return JobError(code: code, place: known(place), message: known(message), isPermanent: isPermanent)
+    }
+
     /// Whether the run was merely asked to stop.
     var isInterruption: Bool { code == MethodError.Code.interrupted.rawValue }
 }

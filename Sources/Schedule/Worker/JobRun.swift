@@ -40,9 +40,12 @@ public struct JobRun {
             return .sealed
         } catch {
             if error.isInterruption { return .stopped }
-            return .failed(JobFailure(error.problem, isPermanent: error.isPermanent))
+            return .failed(JobFailure(error.relative(to: inputFolder).problem, isPermanent: error.isPermanent))
         }
     }
+
+    /// Where the manifest lies, and beside it what came with it.
+    private var inputFolder: String { Files.parent(of: folder.manifest) }
 
     private func work() throws(JobError) {
         let start = MonotonicClock.seconds()
@@ -51,7 +54,7 @@ public struct JobRun {
         let manifest = try told { try JobManifest(bytes, file: "manifest") }
         let id = folder.id(written: manifest.id).description
         let log = Log.file(folder.log)
-        let names = Names(folder: Files.parent(of: folder.manifest), configuration: configuration)
+        let names = Names(folder: inputFolder, configuration: configuration)
         let inputs = try JobInputs(manifest, names: names)
         log(.jobStarted(id, targets: inputs.targets.count, attempt: folder.attempts.started))
         let model = Llama(inputs.folder, options: configuration.engineOptions)
@@ -78,7 +81,7 @@ public struct JobRun {
                 // What another try may mend ends this attempt; what it cannot is this target's alone.
                 guard error.isPermanent, !error.isInterruption else { throw error }
                 log(.targetFailed(user: target.user, code: error.code))
-                results.append(TargetResult(user: target.user, failure: error))
+                results.append(TargetResult(user: target.user, failure: error.relative(to: inputFolder)))
             }
         }
         try publish(ResultFile(id: id, targets: results), log: log, seconds: MonotonicClock.seconds() - start)

@@ -44,6 +44,10 @@ public struct SharerPool {
         _ path: String, _ name: String, base: String, task: TaskDefinition
     ) throws(JobError) -> ([(id: String, adapter: String)], [SharerEmbedding]?, String?) {
         let place = "\(name)/\(PoolManifest.fileName)"
+        guard Files.exists("\(path)/\(PoolManifest.fileName)") else {
+            throw JobError(
+                code: "not-found", place: place, message: "there is no such file; it lists a pool's members")
+        }
         let pool = try told {
             try PoolManifest(
                 try Files.read(PoolManifest.fileName, beneath: path, limit: 64 << 20), file: place)
