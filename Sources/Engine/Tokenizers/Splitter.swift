@@ -5,7 +5,7 @@ struct Splitter {
     static let pattern =
         #"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"#
 
-    private enum Class: UInt8 {
+    enum Class: UInt8 {
         case letter, number, space, newline, other
     }
 
@@ -29,7 +29,7 @@ struct Splitter {
         self.offsets = offsets
     }
 
-    private static func classify(_ scalar: Unicode.Scalar) -> Class {
+    static func classify(_ scalar: Unicode.Scalar) -> Class {
         switch scalar.value {
         case 0x0a, 0x0d: return .newline
         case 0x41...0x5a, 0x61...0x7a: return .letter
@@ -38,6 +38,8 @@ struct Splitter {
         case 0..<0x80: return .other
         default: break
         }
+        // Later characters are symbols to the tokenizers library, and the words must not change with the toolchain.
+        guard let age = scalar.properties.age, age.major <= 16 else { return .other }
         switch scalar.properties.generalCategory {
         case .uppercaseLetter, .lowercaseLetter, .titlecaseLetter, .modifierLetter, .otherLetter: return .letter
         case .decimalNumber, .letterNumber, .otherNumber: return .number

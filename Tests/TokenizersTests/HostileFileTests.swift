@@ -1,0 +1,163 @@
+import Foundation
+import Testing
+
+@testable import Tokenizers
+
+@Suite("Tokenizers from outside")
+struct HostileFileTests {
+    /// A broken tokenizer.json: what replaces what in a sound one, and what the error must say.
+    struct Broken: Sendable, CustomTestStringConvertible {
+        var name: String
+        var form = "byte-level-strings"
+        var old: String
+        var new: String
+        var code = TokenizerError.Code.malformed
+        var says: String
+
+        var testDescription: String { name }
+    }
+
+    static let broken = [
+        Broken(name: "no model", old: "\"model\":{", new: "\"modell\":{", code: .unsupported, says: "model.type"),
+        Broken(
+            name: "Unigram", old: "\"type\":\"BPE\"", new: "\"type\":\"Unigram\"", code: .unsupported, says: "Unigram"),
+        Broken(name: "dropout", old: "\"dropout\":null", new: "\"dropout\":0.1", code: .unsupported, says: "dropout"),
+        Broken(
+            name: "suffixes", old: "\"end_of_word_suffix\":null", new: "\"end_of_word_suffix\":\"</w>\"",
+            code: .unsupported, says: "end_of_word_suffix"),
+        Broken(name: "vocabulary of a list", old: "\"vocab\":{", new: "\"vocab\":[],\"v\":{", says: "model.vocab"),
+        Broken(name: "negative id", old: "\"!\":0", new: "\"!\":-1", says: "model.vocab"),
+        Broken(name: "huge id", old: "\"!\":0", new: "\"!\":4294967296", says: "model.vocab"),
+        Broken(name: "id beyond any vocabulary", old: "\"!\":0", new: "\"!\":16000000", says: "model.vocab"),
+        Broken(name: "fraction of an id", old: "\"!\":0", new: "\"!\":0.5", says: "model.vocab"),
+        Broken(name: "id of a text", old: "\"!\":0", new: "\"!\":\"0\"", says: "model.vocab"),
+        Broken(name: "id twice", old: "\"!\":0", new: "\"!\":1", says: "twice"),
+        Broken(name: "not of the alphabet", old: "\"!\":0", new: "\"\u{4e00}\":0", says: "alphabet"),
+        Broken(
+            name: "merge of strangers", old: "\"merges\":[", new: "\"merges\":[\"qqqq zzzz\",", says: "model.merges[0]"),
+        Broken(
+            name: "merge of three", old: "\"merges\":[", new: "\"merges\":[[\"a\",\"b\",\"c\"],",
+            says: "model.merges[0]"),
+        Broken(name: "merge of a number", old: "\"merges\":[", new: "\"merges\":[7,", says: "model.merges[0]"),
+        Broken(
+            name: "another pattern", old: "\"Regex\":\"", new: "\"Regex\":\"\\\\d|", code: .unsupported,
+            says: "pre_tokenizer"),
+        Broken(
+            name: "prefix space", old: "\"add_prefix_space\":false", new: "\"add_prefix_space\":true",
+            code: .unsupported, says: "add_prefix_space"),
+        Broken(
+            name: "normalizer", old: "\"normalizer\":null", new: "\"normalizer\":{\"type\":\"NFC\"}",
+            code: .unsupported, says: "NFC"),
+        Broken(
+            name: "no BOS", old: "{\"SpecialToken\":{\"id\":\"<|begin_of_text|>",
+            new: "{\"SpecialToken\":{\"id\":\"<|start|>", says: "post_processor"),
+        Broken(
+            name: "added token that is not special", old: "\"special\":true", new: "\"special\":false",
+            code: .unsupported, says: "added_tokens"),
+        Broken(
+            name: "Metaspace that splits", form: "metaspace", old: "\"split\":false", new: "\"split\":true",
+            code: .unsupported, says: "Metaspace"),
+        Broken(
+            name: "another normalizer", form: "legacy", old: "\"type\":\"Prepend\"", new: "\"type\":\"Lowercase\"",
+            code: .unsupported, says: "Lowercase"),
+        Broken(
+            name: "a text where an object belongs", old: "\"model\":{", new: "\"model\":\"x\",\"m\":{",
+            says: "model"),
+        Broken(
+            name: "deep nesting", old: "\"version\":",
+            new: "\"x\":" + String(repeating: "[", count: 100_000) + ",\"version\":", says: "nested"),
+        Broken(name: "bad escape", old: "\"version\":", new: "\"x\":\"\\q\",\"version\":", says: "escape"),
+    ]
+
+    @Test(arguments: broken)
+    func mistakesAreNamed(_ broken: Broken) throws {
+        let sound = String(decoding: bytes(of: broken.form), as: UTF8.self)
+        try #require(sound.contains(broken.old))
+        let file = sound.replacing(broken.old, with: broken.new, maxReplacements: 1)
+        let error = #expect(throws: TokenizerError.self) {
+            _ = try Tokenizer(contents: Array(file.utf8), path: "here/tokenizer.json")
+        }
+        #expect(error?.code == broken.code)
+        #expect(error?.place.hasPrefix("here/tokenizer.json") == true)
+        #expect(error?.description.contains(broken.says) == true, "\(error?.description ?? "")")
+        #expect(error?.remedy.isEmpty == false)
+    }
+
+    @Test(arguments: forms)
+    func everyPrefixIsRefused(_ form: String) throws {
+        let sound = bytes(of: form)
+        let path = file(of: form).lastPathComponent
+        let steps = stride(from: 0, to: sound.count - 1, by: max(1, sound.count / 60))
+        for count in steps {
+            // A message's prefix can be a message: then it lacks its settings.
+            #expect(throws: TokenizerError.self) { try Tokenizer(contents: Array(sound.prefix(count)), path: path) }
+        }
+    }
+
+    /// What is damaged is read or refused, and what is read works.
+    @Test(arguments: forms.filter { $0 != "example" })
+    func damagedFilesAreReadOrRefused(_ form: String) throws {
+        let sound = bytes(of: form)
+        let path = file(of: form).lastPathComponent
+        var random = SplitMix(state: 11)
+        var refused = 0
+        for _ in 0..<400 {
+            var damaged = sound
+            for _ in 0...Int(random.next() % 3) {
+                let at = Int(random.next() % UInt64(damaged.count))
+                switch random.next() % 4 {
+                case 0: damaged[at] = UInt8(truncatingIfNeeded: random.next())
+                case 1: damaged[at] ^= 1 << UInt8(random.next() % 8)
+                case 2: damaged.removeSubrange(at..<min(damaged.count, at + Int(random.next() % 20) + 1))
+                default: damaged.insert(contentsOf: damaged[at..<min(damaged.count, at + 9)], at: at)
+                }
+            }
+            do {
+                let tokenizer = try Tokenizer(contents: damaged, path: path)
+                let ids = tokenizer.encode("a clock for X\n 12345 \u{1f600}")
+                #expect(ids.allSatisfy { (0..<tokenizer.vocabularySize).contains(Int($0)) })
+                _ = tokenizer.decode(ids)
+            } catch {
+                #expect(!error.description.isEmpty)
+                refused += 1
+            }
+        }
+        #expect(refused > 20)
+    }
+
+    @Test func whatIsNoFileIsRefused() throws {
+        let scratch = FileManager.default.temporaryDirectory.appending(path: "primed-tokenizer-\(UUID())")
+        try FileManager.default.createDirectory(at: scratch, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(at: scratch) }
+        let json = scratch.appending(path: "tokenizer.json").path
+        func code() -> TokenizerError.Code? {
+            do {
+                _ = try Tokenizer(folder: scratch.path)
+                return nil
+            } catch { return error.code }
+        }
+        #expect(code() == .unreadable)
+        try FileManager.default.createSymbolicLink(
+            atPath: json, withDestinationPath: file(of: "byte-level-pairs").path)
+        #expect(code() == .unreadable)
+        try FileManager.default.removeItem(atPath: json)
+        #expect(mkfifo(json, 0o600) == 0)
+        #expect(code() == .unreadable)
+        try FileManager.default.removeItem(atPath: json)
+        try FileManager.default.createDirectory(atPath: json, withIntermediateDirectories: false)
+        #expect(code() == .unreadable)
+    }
+}
+
+/// A small seeded generator.
+struct SplitMix: RandomNumberGenerator {
+    var state: UInt64
+
+    mutating func next() -> UInt64 {
+        state &+= 0x9e37_79b9_7f4a_7c15
+        var z = state
+        z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
+        z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
+        return z ^ (z >> 31)
+    }
+}
