@@ -78,6 +78,17 @@ import Testing
         #expect(try signals.received() == [SIGUSR2, SIGHUP])
     }
 
+    /// A parent may have started the program with everything blocked.
+    @Test func caughtSignalsAreUnblocked() throws {
+        var set = sigset_t()
+        sigemptyset(&set)
+        sigaddset(&set, SIGUSR1)
+        pthread_sigmask(SIG_BLOCK, &set, nil)
+        let signals = try Signals(catching: [SIGUSR1])
+        pthread_kill(pthread_self(), SIGUSR1)
+        #expect(try signals.received() == [SIGUSR1])
+    }
+
     @Test func timeIsWrittenInUTC() {
         #expect(WallClock.timestamp(0) == "1970-01-01T00:00:00.000Z")
         #expect(WallClock.timestamp(1_795_147_506_789_999_999) == "2026-11-20T04:05:06.789Z")

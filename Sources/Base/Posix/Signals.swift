@@ -14,7 +14,14 @@ public final class Signals: Sendable {
         caught = signals
         try pipe.reading.setNonBlocking()
         try pipe.writing.setNonBlocking()
-        for signal in signals { try system("sigaction") { cposix_announce_signal(signal, pipe.writing.number) } }
+        var set = sigset_t()
+        sigemptyset(&set)
+        for signal in signals {
+            try system("sigaction") { cposix_announce_signal(signal, pipe.writing.number) }
+            sigaddset(&set, signal)
+        }
+        // Whoever started this program may have blocked them.
+        pthread_sigmask(SIG_UNBLOCK, &set, nil)
     }
 
     deinit {

@@ -1,0 +1,142 @@
+import Foundation
+import Testing
+
+@Suite("The commands")
+struct CommandTests {
+    static let names = [
+        "serve", "run", "check", "submit", "status", "tokenize", "predict", "demo", "doctor", "bench",
+    ]
+
+    @Test(arguments: names)
+    func helpIsAPage(_ command: String) throws {
+        let scene = try Scene()
+        let help = try scene.primed(command, "--help")
+        #expect(help.status == 0)
+        for part in ["NAME", "USAGE", "DESCRIPTION", "OPTIONS", "--help"] { #expect(help.out.contains(part)) }
+        // Examples are one line each, to be copied.
+        let prose = try #require(help.out.components(separatedBy: "EXAMPLES").first)
+        #expect(prose.split(separator: "\n").allSatisfy { $0.count <= 80 })
+        let named = try scene.primed("help", command)
+        #expect(named.out == help.out)
+        let unknown = try scene.primed(command, "--no-such-option")
+        #expect(unknown.status == 64)
+        #expect(unknown.errors.contains("no-such-option"))
+        #expect(unknown.out.isEmpty)
+    }
+
+    @Test func overviewNamesEveryCommand() throws {
+        let scene = try Scene()
+        let overview = try scene.primed("--help")
+        #expect(overview.status == 0)
+        for name in Self.names { #expect(overview.out.contains("\n    \(name)") || overview.out.contains(" \(name) ")) }
+        #expect(try scene.primed("sevre").status == 64)
+        #expect(try scene.primed("sevre").errors.contains("serve"))
+        #expect(try scene.primed("--version").status == 0)
+    }
+
+    @Test func checkTellsEveryMistakeOnALineOfItsOwn() throws {
+        let scene = try Scene()
+        #expect(try scene.onSite("check", try scene.manifest("sound")).status == 0)
+        let ending = try scene.onSite(
+            "check", try scene.write(#"{ "job": "personalize", "base": 7, "evolv": {} }"#, to: "broken.json"))
+        #expect(ending.status == 65)
+        let mistakes = (ending.out + ending.errors).split(separator: "\n")
+        for word in ["base", "evolve", "task", "sharers", "targets"] {
+            #expect(mistakes.contains { $0.contains(word) }, "\(word)")
+        }
+        #expect(mistakes.count == 5)
+        #expect(try scene.onSite("check", scene.path("nowhere.json")).status == 66)
+        let absent = try scene.onSite("check", try scene.manifest("absent", task: "no_such_task"))
+        #expect(absent.status == 65)
+    }
+
+    @Test func runEndsWithTheCodesOfItsHelp() throws {
+        let scene = try Scene()
+        #expect(try scene.onSite("run", scene.path("nowhere.json")).status == 66)
+        #expect(try scene.onSite("run", try scene.write("{", to: "broken.json")).status == 65)
+        #expect(try scene.onSite("run").status == 64)
+        #expect(
+            try scene.primed("run", "--config", try scene.write("{ inbx: 1 }", to: "bad.json5"), "x").status == 78)
+    }
+
+    @Test func tokenizeAndBack() throws {
+        let scene = try Scene()
+        let texts = ["Hello, world", " two  blanks ", "naïve 👍🏽 日本", "<|end_of_text|>", ""]
+        let input = try texts.map { String(decoding: try JSONEncoder().encode($0), as: UTF8.self) + "\n" }.joined()
+        let ids = try scene.primed("tokenize", "--model", Scene.model, input: input)
+        #expect(ids.status == 0)
+        let rows = try ids.lines.map { try JSONDecoder().decode([Int].self, from: Data($0.utf8)) }
+        #expect(rows.count == texts.count)
+        #expect(rows.allSatisfy { $0.first == 4093 })
+        #expect(rows[3].count > 5)
+        let back = try scene.primed("tokenize", "--model", Scene.model, "--decode", input: ids.out)
+        #expect(try back.lines.map { try JSONDecoder().decode(String.self, from: Data($0.utf8)) } == texts)
+        #expect(try scene.primed("tokenize", "--model", scene.path("nowhere"), input: input).status == 66)
+        #expect(try scene.primed("tokenize", "--model", Scene.model, input: "7\n").status == 65)
+        #expect(try scene.primed("tokenize", input: input).status == 64)
+    }
+
+    @Test func predictScoresAnswers() throws {
+        struct Line: Decodable {
+            var id: String
+            var output: String
+            var tokens: [Int]
+            var logprob: Double?
+        }
+        let scene = try Scene()
+        let input = """
+            {"id":"a","prompt":"Description: a clock Tag:","answer":" x11"}
+            {"id":"b","prompt":"Description: a clock Tag:"}
+
+            """
+        func lines(_ arguments: [String]) throws -> [Line] {
+            let ending = try scene.start(["predict", "--model", Scene.model] + arguments, input: input).ending()
+            #expect(ending.status == 0, "\(ending.errors)")
+            return try ending.lines.map { try JSONDecoder().decode(Line.self, from: Data($0.utf8)) }
+        }
+        let base = try lines([])
+        #expect(base.map(\.id) == ["a", "b"])
+        #expect(base[0].tokens == base[1].tokens)
+        #expect(try #require(base[0].logprob) < 0)
+        #expect(base[1].logprob == nil)
+        let pool = Scene.examples.appending(path: "pools/package_section").path
+        let pair = ["--adapter", "\(pool)/user_207=0.7", "--adapter", "\(pool)/user_210=-0.3"]
+        let delta = try lines(pair + ["--merge", "delta"])
+        let factors = try lines(pair + ["--merge", "factors"])
+        #expect(delta[0].logprob != base[0].logprob)
+        #expect(factors[0].logprob != delta[0].logprob)
+        #expect(try lines(["--max-new-tokens", "0"])[0].tokens.isEmpty)
+        let sampled = ["--temperature", "1.5", "--seed", "3"]
+        #expect(try lines(sampled).map(\.tokens) == lines(sampled).map(\.tokens))
+        #expect(
+            try scene.primed("predict", "--model", Scene.model, "--merge", "sum", input: input).status == 64)
+        #expect(try scene.primed("predict", "--model", Scene.model, input: "{\"id\":\"a\"}\n").status == 65)
+    }
+
+    @Test func doctorFindsTheExampleSound() throws {
+        let scene = try Scene()
+        let ending = try scene.onSite("doctor")
+        #expect(ending.status == 0, "\(ending.out)")
+        for word in ["debian-llama-4m", "package_section", "threads", "inbox"] { #expect(ending.out.contains(word)) }
+        let json = try scene.onSite("doctor", "--json")
+        #expect(throws: Never.self) { try JSONSerialization.jsonObject(with: Data(json.out.utf8)) }
+    }
+
+    @Test func benchScoresGivenWeights() throws {
+        let scene = try Scene()
+        let manifest = try scene.manifest("job")
+        let ending = try scene.onSite("bench", "--weights", "0,0,0", "--weights", "1,0,0", "--json", manifest)
+        #expect(ending.status == 0, "\(ending.errors)")
+        struct Scores: Decodable {
+            var utility: Double
+            var similarities: [Double]
+        }
+        let scores = try JSONDecoder().decode([Scores].self, from: Data(ending.out.utf8))
+        #expect(try scene.onSite("run", manifest).status == 0)
+        let target = try #require(try scene.result("job").targets?.first)
+        #expect(scores[0].utility == target.utility?.base)
+        #expect(scores[1].utility == target.utility?.sharers[try #require(target.sharers?.first)])
+        // A sharer is as like itself as can be, by accuracy and the F1 of the labels that it says.
+        #expect(scores[1].similarities[0] == scores[1].similarities.max())
+    }
+}

@@ -1,0 +1,93 @@
+import Foundation
+import Testing
+
+@Suite("The daemon, from outside")
+struct DaemonTests {
+    @Test func submitWaitsForTheDaemonsResult() throws {
+        let scene = try Scene()
+        let daemon = try scene.start(["serve", "--config", scene.path("primed.json5")])
+        defer { daemon.process.terminate() }
+        #expect(try scene.wait { daemon.said.contains("service-ready") })
+        let ending = try scene.onSite("submit", "--wait", "--timeout", "60", try scene.manifest("job"))
+        #expect(ending.status == 0, "\(ending.errors)")
+        #expect(ending.out.contains("outbox/job"))
+        #expect(try scene.result("job").status == "done")
+        let status = try scene.onSite("status")
+        #expect(status.status == 0)
+        let json = try #require(
+            JSONSerialization.jsonObject(with: Data(try scene.onSite("status", "--json").out.utf8)) as? [String: Any])
+        #expect(json["serving"] as? Bool == true)
+        daemon.process.terminate()
+        #expect(try daemon.ending().status == 0)
+        #expect(try scene.onSite("status").status == 69)
+    }
+
+    @Test func secondDaemonIsRefused() throws {
+        let scene = try Scene()
+        let daemon = try scene.start(["serve", "--config", scene.path("primed.json5")])
+        defer { daemon.process.terminate() }
+        #expect(try scene.wait { daemon.said.contains("service-ready") })
+        let second = try scene.onSite("serve", "--once")
+        #expect(second.status == 69)
+        #expect(second.errors.contains("another primed"))
+    }
+
+    /// One id, one result: the same manifest changes nothing, another one under the id is rejected.
+    @Test func oneIDHasOneResult() throws {
+        let scene = try Scene()
+        let manifest = try scene.manifest("job")
+        func served(_ manifest: String) throws {
+            try FileManager.default.copyItem(atPath: manifest, toPath: scene.path("inbox/job.json"))
+            #expect(try scene.onSite("serve", "--once").status == 0)
+        }
+        try served(manifest)
+        let first = try scene.bytes("outbox/job/result.json")
+        try served(manifest)
+        #expect(try scene.names(in: "outbox") == ["job"])
+        #expect(try scene.bytes("outbox/job/result.json") == first)
+        try served(try scene.manifest("job", budget: 8))
+        #expect(try scene.bytes("outbox/job/result.json") == first)
+        let names = try scene.names(in: "outbox")
+        #expect(names.count == 2)
+        let rejected = try scene.result(try #require(names.last))
+        #expect(rejected.status == "rejected")
+        #expect(rejected.error?.code == "id-taken")
+    }
+
+    @Test func badManifestsAreRejectedAndKept() throws {
+        let scene = try Scene()
+        try scene.write(#"{ "job": "personalize", "taks": "x" }"#, to: "inbox/bad.json")
+        try scene.write("{", to: "inbox/half.json.part")
+        let good = try scene.manifest("good")
+        try FileManager.default.copyItem(atPath: good, toPath: scene.path("inbox/good.json"))
+        #expect(try scene.onSite("serve", "--once").status == 0)
+        #expect(try scene.result("good").status == "done")
+        let rejected = try scene.result("bad")
+        #expect(rejected.status == "rejected")
+        #expect(rejected.error?.message.contains("task") == true)
+        #expect(try scene.text("outbox/bad/manifest.json").contains("taks"))
+        #expect(try scene.names(in: "inbox") == ["half.json.part"])
+    }
+
+    /// SIGTERM amid a search puts the job back; the next daemon goes on from there and ends with the same bytes.
+    @Test func interruptedJobGoesOn() throws {
+        let scene = try Scene()
+        let manifest = try scene.manifest("job", users: #"["141"]"#, budget: 28)
+        #expect(try scene.onSite("run", "--outbox", scene.path("calm"), manifest).status == 0)
+        #expect(try scene.onSite("submit", manifest).status == 0)
+        let daemon = try scene.start(["serve", "--config", scene.path("primed.json5")])
+        func journal() throws -> Bool {
+            let walk = FileManager.default.enumerator(atPath: scene.path("work"))
+            return walk?.contains { ($0 as? String)?.hasSuffix("141.journal") == true } ?? false
+        }
+        #expect(try scene.wait { try journal() })
+        daemon.process.terminate()
+        #expect(try daemon.ending().status == 0)
+        #expect(!scene.exists("outbox/job"))
+        #expect(try scene.onSite("serve", "--once").status == 0)
+        for file in ["adapter/adapter_model.safetensors", "privacy.json", "predictions.jsonl"] {
+            let resumed = try scene.bytes("outbox/job/141/\(file)")
+            #expect(resumed == (try scene.bytes("calm/job/141/\(file)")), "\(file)")
+        }
+    }
+}

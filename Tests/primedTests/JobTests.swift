@@ -1,0 +1,152 @@
+import Foundation
+import Testing
+
+@Suite("A job from its manifest to its result")
+struct JobTests {
+    @Test func runLeavesWhatOtherProgramsRelyOn() throws {
+        let scene = try Scene()
+        let ending = try scene.onSite("run", try scene.manifest("job", users: #"["78", "114"]"#))
+        #expect(ending.status == 0, "\(ending.errors)")
+        let result = try scene.result("job")
+        #expect(result.schema == 1)
+        #expect(result.id == "job")
+        #expect(result.status == "done")
+        #expect(result.error == nil)
+        let targets = try #require(result.targets)
+        #expect(targets.map(\.user) == ["78", "114"])
+        for target in targets {
+            let sharers = try #require(target.sharers)
+            #expect(sharers.count == 3)
+            #expect(target.weights?.count == 3)
+            #expect(target.merge == "delta")
+            #expect(target.evaluations == 7)
+            #expect(target.seed != nil)
+            let utility = try #require(target.utility)
+            #expect(Set(utility.sharers.keys) == Set(sharers))
+            // The merge is never worse than the base on the history, since the base stays otherwise.
+            #expect(target.status == "base" ? utility.merged == utility.base : utility.merged > utility.base)
+            let similarity = try #require(target.similarity)
+            #expect(Set(similarity.sharers.keys) == Set(sharers))
+            #expect(abs(similarity.sharers.values.reduce(0, +) / 3 - similarity.mean) < 1e-12)
+            #expect(try #require(target.seconds?["total"]) > 0)
+            let folder = "outbox/job/\(target.user)"
+            #expect(
+                try scene.names(in: folder) == ["adapter", "predictions.jsonl", "privacy.json", "report.html"])
+            #expect(
+                try scene.names(in: "\(folder)/adapter")
+                    == ["README.md", "adapter_config.json", "adapter_model.safetensors"])
+            #expect(try scene.text("\(folder)/report.html").hasPrefix("<!doctype html>"))
+            #expect(throws: Never.self) {
+                try JSONSerialization.jsonObject(with: scene.bytes("\(folder)/privacy.json"))
+            }
+            struct Prediction: Decodable {
+                var id: String
+                var output: String
+            }
+            struct User: Decodable {
+                struct Query: Decodable { var id: String }
+                var user_id: Int
+                var query: [Query]
+            }
+            let predictions = try scene.text("\(folder)/predictions.jsonl").split(separator: "\n").map {
+                try JSONDecoder().decode(Prediction.self, from: Data($0.utf8))
+            }
+            let users = try JSONDecoder().decode(
+                [User].self, from: Data(contentsOf: Scene.examples.appending(path: "users/three.json")))
+            let user = try #require(users.first { "\($0.user_id)" == target.user })
+            #expect(predictions.map(\.id) == user.query.map(\.id))
+            #expect(predictions.contains { !$0.output.isEmpty })
+        }
+        #expect(try scene.names(in: "outbox/job") == ["114", "78", "log.jsonl", "result.json"])
+        for line in try scene.text("outbox/job/log.jsonl").split(separator: "\n") {
+            let event = try JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any]
+            #expect(event?["event"] is String)
+        }
+    }
+
+    /// The same manifest gives the same bytes, whoever runs it; seconds and logs tell the time and may differ.
+    @Test func daemonAndForegroundGiveTheSameBytes() throws {
+        let scene = try Scene()
+        let manifest = try scene.manifest("job", extra: #", "privacy": { "alpha": 0.5 }"#)
+        #expect(try scene.onSite("run", "--outbox", scene.path("elsewhere"), manifest).status == 0)
+        #expect(try scene.onSite("submit", manifest).status == 0)
+        #expect(try scene.onSite("serve", "--once").status == 0)
+        for file in [
+            "adapter/adapter_model.safetensors", "adapter/adapter_config.json", "adapter/README.md", "privacy.json",
+            "report.html", "predictions.jsonl",
+        ] {
+            let served = try scene.bytes("outbox/job/78/\(file)")
+            #expect(served == (try scene.bytes("elsewhere/job/78/\(file)")), "\(file)")
+        }
+        #expect(try scene.names(in: "inbox").isEmpty)
+        #expect(try scene.names(in: "work").allSatisfy { !$0.contains("job") })
+    }
+
+    @Test func publishedAdapterPredictsAsTheMergeDid() throws {
+        let scene = try Scene()
+        #expect(try scene.onSite("run", try scene.manifest("job")).status == 0)
+        let result = try scene.result("job")
+        let target = try #require(result.targets?.first)
+        let weights = try #require(target.weights)
+        let pool = Scene.examples.appending(path: "pools/package_section").path
+        let adapters = zip(try #require(target.sharers), weights).flatMap {
+            ["--adapter", "\(pool)/user_\($0)=\($1)"]
+        }
+        let prompts = (0..<6).map {
+            "{\"id\":\"\($0)\",\"prompt\":\"Description: a library for \($0) Tag:\",\"answer\":\" libs\"}\n"
+        }
+        struct Line: Decodable {
+            var tokens: [Int]
+            var logprob: Double
+        }
+        func predicted(_ arguments: [String]) throws -> [Line] {
+            let ending = try scene.start(
+                ["predict", "--model", Scene.model, "--max-new-tokens", "6"] + arguments, input: prompts.joined()
+            ).ending()
+            #expect(ending.status == 0, "\(ending.errors)")
+            return try ending.lines.map { try JSONDecoder().decode(Line.self, from: Data($0.utf8)) }
+        }
+        let merged = try predicted(adapters)
+        #expect(merged.count == 6)
+        let published = try predicted(["--adapter", "\(scene.path("outbox/job/78/adapter"))=1"])
+        #expect(published.map(\.tokens) == merged.map(\.tokens))
+        for ((mine, theirs), base) in zip(zip(published, merged), try predicted([])) {
+            #expect(abs(mine.logprob - theirs.logprob) < 1e-4)
+            #expect(abs(base.logprob - theirs.logprob) > 1e-2)
+        }
+    }
+
+    @Test func resultAboveTheLimitIsHeld() throws {
+        let scene = try Scene()
+        let ending = try scene.onSite(
+            "run", try scene.manifest("job", extra: #", "privacy": { "alpha": 0, "max_similarity": 0.01 }"#))
+        #expect(ending.status == 70)
+        let result = try scene.result("job")
+        #expect(result.status == "held")
+        #expect(result.targets?.first?.status == "held")
+        #expect(try scene.names(in: "outbox/job/78") == ["privacy.json", "report.html"])
+        #expect(try scene.text("outbox/job/78/report.html").contains("is held"))
+    }
+
+    /// What stands in a history is in no log, message or report, whether the job succeeds or fails.
+    @Test func historyTextStaysPrivate() throws {
+        let scene = try Scene()
+        let canary = "zebrafinch"
+        let items = (0..<4).map { #"{"id":"\#($0)","description":"A \#(canary) clock \#($0)","tag":"x11"}"# }
+        let targets = """
+            [{ "user": "u", "history": [\(items.joined(separator: ","))],
+               "queries": [{ "id": "q", "input": "tags: [x11] description: a \(canary) for q" }] },
+             { "user": "v", "history": [{ "id": "1", "description": "\(canary)" }] }]
+            """
+        let manifest = try scene.manifest("job", users: #"["u", "v"]"#, targets: targets, budget: 4)
+        let ending = try scene.onSite("run", manifest)
+        #expect(ending.status == 70)
+        #expect(try scene.result("job").targets?.map(\.status).last == "failed")
+        var seen = [ending.out, ending.errors, try scene.onSite("status", "--json").out]
+        seen.append(try scene.onSite("check", manifest).out)
+        for file in ["result.json", "log.jsonl", "u/privacy.json", "u/report.html", "u/adapter/README.md"] {
+            seen.append(try scene.text("outbox/job/\(file)"))
+        }
+        for text in seen { #expect(!text.contains(canary)) }
+    }
+}
