@@ -1,6 +1,8 @@
 """Evaluations that pycma needs to reach 1e-8, the measure for Tests/EvolutionTests.
 
-    python pycma.py 24      all four functions in 24 dimensions, 200 seeds, into pycma-24.json beside this file
+    python pycma.py 24              all four functions in 24 dimensions, 200 seeds, into pycma-24.json beside this file
+    python pycma.py 96 sphere       one of them; what the file has already is kept
+    SEEDS=60 python pycma.py 96 rastrigin       fewer seeds, where a run takes minutes
 
 Every run has pycma's own defaults, stops included; only the population of Rastrigin, which has 11^d local optima, is
 larger. One run counts as successful when it reaches the target before pycma stops by itself. Its evaluations are counted
@@ -19,7 +21,7 @@ import cma  # noqa: E402
 import numpy as np  # noqa: E402
 
 TARGET = 1e-8
-SEEDS = 200
+SEEDS = int(os.environ.get("SEEDS", 200))
 RASTRIGIN_POPULATION = {3: 60, 5: 120, 24: 400, 96: 800}
 
 
@@ -69,7 +71,6 @@ def evaluations(problem, dimension, seed):
 
 def main():
     dimension = int(sys.argv[1])
-    # What is already there is kept: 96 dimensions take hours.
     path = os.path.join(os.path.dirname(os.path.abspath(__file__)), f"pycma-{dimension}.json")
     result = {"runs": {problem: [] for problem in PROBLEMS}}
     if os.path.exists(path):
@@ -79,7 +80,8 @@ def main():
     result["target"] = TARGET
     result["rastrigin_population"] = RASTRIGIN_POPULATION[dimension]
     for seed in range(1, SEEDS + 1):
-        for problem, runs in result["runs"].items():
+        for problem in sys.argv[2:] or PROBLEMS:
+            runs = result["runs"][problem]
             if len(runs) < seed:
                 runs.append(evaluations(problem, dimension, seed))
         with open(path + ".part", "w") as file:

@@ -2,11 +2,12 @@
 """One user's whole job, `primed bench` and the peer in turn on the same machine, and the ratio of each phase.
 
 usage: compare-with-peer.py --primed .build/release/primed --peer prime_peer.py --python python --work ready/USER.json
-                            [--rounds 3] [--threads 2] [--reference-decode] -- MANIFEST [options for primed bench]
+                            --config etc/primed.json5 --pool package_section [--rounds 3] [--threads 2] [--reference-decode]
+
+Both get the same user, sharers and queries from --work: {"user", "sharers", "profile_text", "golds"}.
 
 The peer needs torch, transformers, peft, nevergrad, rank-bm25, rouge-score and scikit-learn; it is started in its own folder.
-Both are timed by their own clocks, loading left out; the peer does not embed the target, which `prepare` does here where the
-job brings no embedding. The median of the rounds counts.
+Both are timed by their own clocks, loading left out. The median of the rounds counts.
 """
 import argparse, json, os, pathlib, statistics, subprocess, sys, tempfile
 
@@ -21,7 +22,8 @@ def arguments():
     p.add_argument("--primed", required=True); p.add_argument("--peer", required=True); p.add_argument("--python", default=sys.executable)
     p.add_argument("--work", required=True); p.add_argument("--rounds", type=int, default=3); p.add_argument("--threads", type=int, default=2)
     p.add_argument("--budget", type=int, default=30); p.add_argument("--alpha", type=float, default=0.1)
-    p.add_argument("--reference-decode", action="store_true"); p.add_argument("bench", nargs="+", help="manifest and options for primed bench")
+    p.add_argument("--reference-decode", action="store_true"); p.add_argument("--config", required=True)
+    p.add_argument("--pool", required=True, help="the sharers' folder below the pools"); p.add_argument("--base", default="debian-llama-4m")
     return p.parse_args()
 
 
@@ -38,7 +40,15 @@ def peer(a):
 
 
 def primed(a):
-    out = subprocess.run([a.primed, "bench", "--json", "--threads", str(a.threads), *a.bench], check=True, capture_output=True, text=True)
+    ready = json.loads(pathlib.Path(a.work).read_text())
+    with tempfile.TemporaryDirectory() as folder:
+        root = pathlib.Path(folder)
+        (root / "users.json").write_text(json.dumps([{**ready["user"], "profile_text": ready["profile_text"]}]))
+        (root / "manifest.json").write_text(json.dumps(dict(
+            job="personalize", id="compare", base=a.base, task=a.pool, targets="users.json", privacy=dict(alpha=a.alpha),
+            sharers=[dict(id=str(s), adapter=f"{a.pool}/user_{s}") for s in ready["sharers"]], evolve=dict(budget=a.budget, merge="delta"))))
+        out = subprocess.run([a.primed, "bench", "--json", "--rounds", "1", "--threads", str(a.threads), "--config", a.config, str(root / "manifest.json")],
+                             check=True, capture_output=True, text=True)
     seconds = json.loads(out.stdout)["seconds"]
     return {phase: seconds[phase] for phase in [*PHASES, "total"]}
 
