@@ -28,6 +28,8 @@ public struct CMAES: Optimizer {
     private var rankOnePath: [Double]  // p_c
     private var generation = 0
     private var decomposed = 0
+    /// The best fitness of each of the last generations since the start.
+    private var recentBest: [Double] = []
     private var isConverged = false
     private var best: (point: [Double], fitness: Double)?
 
@@ -65,6 +67,7 @@ public struct CMAES: Optimizer {
         generation = 0
         decomposed = 0
         isConverged = false
+        recentBest = []
     }
 
     public mutating func ask() -> [[Double]] {
@@ -125,7 +128,17 @@ public struct CMAES: Optimizer {
         if Double(generation - decomposed) > 1 / (rates.rankOne + rates.rankMany) / Double(dimension) / 10 {
             decompose()
         }
-        isConverged = spread < 1e-11 * startSigma
+        isConverged = spread < 1e-11 * startSigma || isLevel(fitness)
+    }
+
+    /// Whether fitness differs by rounding alone, in this generation and in the best of the last ones (TolFun).
+    private mutating func isLevel(_ fitness: [Double]) -> Bool {
+        func range(_ values: [Double]) -> Double { (values.max() ?? 0) - (values.min() ?? 0) }
+        recentBest.append(fitness.max() ?? 0)
+        let window = 10 + (30 * dimension + population - 1) / population
+        guard recentBest.count >= window else { return false }
+        recentBest.removeFirst(recentBest.count - window)
+        return range(fitness) < 1e-11 && range(recentBest) < 1e-11
     }
 
     /// The largest standard deviation.
