@@ -7,7 +7,8 @@ import Testing
 /// Evaluations to 1e-8 beside pycma's on the same functions (Fixtures/pycma.py, 200 seeds).
 ///
 /// A few seeds in small dimensions by default; `PRIMED_SEEDS=200 swift test -c release -Xswiftc -enable-testing
-/// --filter BenchmarkTests` runs all of it and prints the table.
+/// --filter BenchmarkTests` runs all of it and prints the table; PRIMED_DIMENSIONS=24,96 and PRIMED_PROBLEMS=sphere,rastrigin
+/// choose parts. A run in 96 dimensions takes up to minutes.
 @Suite struct BenchmarkTests {
     struct Peer: Decodable {
         var runs: [String: [Int?]]
@@ -45,7 +46,14 @@ import Testing
         ProcessInfo.processInfo.environment["PRIMED_DIMENSIONS"]?.split(separator: ",").compactMap { Int($0) }
         ?? (seeds == nil ? [3, 5] : [3, 5, 24, 96])
 
-    @Test(arguments: problems, dimensions)
+    static let chosen: [Problem] = {
+        guard let names = ProcessInfo.processInfo.environment["PRIMED_PROBLEMS"]?.split(separator: ",") else {
+            return problems
+        }
+        return problems.filter { problem in names.contains { $0 == problem.name } }
+    }()
+
+    @Test(arguments: chosen, dimensions)
     func evaluationsAreThoseOfPycma(_ problem: Problem, _ dimension: Int) throws {
         let peer = try JSONDecoder().decode(Peer.self, from: fixture("pycma-\(dimension).json"))
         let seeds = Self.seeds ?? 25

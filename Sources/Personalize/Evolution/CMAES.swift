@@ -75,32 +75,23 @@ public struct CMAES: Optimizer {
             restarts += 1
             reset()
         }
-        return (0..<population).map { _ in
-            let step = stretched(normal.vector(dimension))
-            return (0..<dimension).map { index in
-                let value = mean[index] + sigma * step[index]
+        // B D z: from isotropic to the covariance's shape.
+        var scaled = normal.vector(population * dimension)  // [population, d]
+        for i in scaled.indices { scaled[i] *= lengths[i % dimension] }
+        let steps = product(scaled, axes, inner: dimension)
+        return (0..<population).map { point in
+            (0..<dimension).map { index in
+                let value = mean[index] + sigma * steps[point * dimension + index]
                 return bounds.map { bounced(value, $0) } ?? value
             }
         }
     }
 
-    /// B D z: from isotropic to the covariance's shape.
-    private func stretched(_ z: [Double]) -> [Double] {
-        var out = [Double](repeating: 0, count: dimension)
-        for axis in 0..<dimension {
-            let length = lengths[axis] * z[axis]
-            for index in 0..<dimension { out[index] += axes[axis * dimension + index] * length }
-        }
+    /// D^-1 B^T y: the coordinates of steps in units of the distribution, [points, d].
+    private func coordinates(_ steps: [Double]) -> [Double] {
+        var out = product(steps, axes, inner: dimension, transposed: .right)
+        for i in out.indices { out[i] /= lengths[i % dimension] }
         return out
-    }
-
-    /// D^-1 B^T y: a step's coordinates in units of the distribution.
-    private func coordinates(_ y: [Double]) -> [Double] {
-        (0..<dimension).map { axis in
-            var sum = 0.0
-            for index in 0..<dimension { sum += axes[axis * dimension + index] * y[index] }
-            return sum / lengths[axis]
-        }
     }
 
     public mutating func tell(_ points: [[Double]], fitness: [Double]) {
@@ -114,12 +105,12 @@ public struct CMAES: Optimizer {
         }
         generation += 1
         let ranked = rates.ranked(fitness)
-        let steps = points.map { point in zip(point, mean).map { ($0 - $1) / sigma } }
+        let steps = points.flatMap { point in zip(point, mean).map { ($0 - $1) / sigma } }  // [population, d]
         // Ties can lift a negative rank into the positive ones; the mean's weights sum to 1 all the same.
         let total = ranked.reduce(0) { $0 + max(0, $1.weight) }
         var shift = [Double](repeating: 0, count: dimension)
         for (index, weight) in ranked where weight > 0 {
-            for i in 0..<dimension { shift[i] += weight / total * steps[index][i] }
+            for i in 0..<dimension { shift[i] += weight / total * steps[index * dimension + i] }
         }
         for i in 0..<dimension { mean[i] += sigma * shift[i] }
         let isMoving = updatePaths(shift)
@@ -162,11 +153,7 @@ public struct CMAES: Optimizer {
     private mutating func updatePaths(_ shift: [Double]) -> Bool {
         let straight = coordinates(shift)
         let gain = (rates.pathDecay * (2 - rates.pathDecay) * rates.effective).squareRoot()
-        // C^-1/2 = B D^-1 B^T
-        var isotropic = [Double](repeating: 0, count: dimension)
-        for axis in 0..<dimension {
-            for i in 0..<dimension { isotropic[i] += axes[axis * dimension + i] * straight[axis] }
-        }
+        let isotropic = product(straight, axes, inner: dimension)  // C^-1/2 = B D^-1 B^T
         for i in 0..<dimension { path[i] = (1 - rates.pathDecay) * path[i] + gain * isotropic[i] }
         let isMoving = rates.isMoving(length(path), generation: generation)
         let rankOneGain = (rates.rankOneDecay * (2 - rates.rankOneDecay) * rates.effective).squareRoot()
@@ -177,29 +164,31 @@ public struct CMAES: Optimizer {
     }
 
     private mutating func updateCovariance(
-        _ steps: [[Double]], _ ranked: [(index: Int, weight: Double)], isMoving: Bool
+        _ steps: [Double], _ ranked: [(index: Int, weight: Double)], isMoving: Bool
     ) {
         // What the waiting path loses in variance stays in C.
         let missing = isMoving ? 0 : rates.rankOneDecay * (2 - rates.rankOneDecay)
         let decay = 1 - rates.rankOne * (1 - missing) - rates.rankMany * ranked.reduce(0) { $0 + $1.weight }
-        for i in covariance.indices { covariance[i] *= decay }
-        add(rankOnePath, rates.rankOne)
-        for (index, weight) in ranked where weight != 0 {
+        let coordinates = coordinates(steps)
+        var weighted = steps
+        for (index, weight) in ranked {
+            let row = index * dimension..<(index + 1) * dimension
             var scaled = weight
             if weight < 0 {
                 // Bad points shrink C by their direction, not by their length, which keeps C positive.
-                let square = coordinates(steps[index]).reduce(0) { $0 + $1 * $1 }
+                let square = coordinates[row].reduce(0) { $0 + $1 * $1 }
                 scaled = weight * Double(dimension) / max(square, 1e-12)
             }
-            add(steps[index], rates.rankMany * scaled)
+            for i in row { weighted[i] *= scaled }
         }
-    }
-
-    /// C += weight v v^T
-    private mutating func add(_ v: [Double], _ weight: Double) {
+        // C = decay C + c_1 p_c p_c^T + c_mu sum w y y^T
+        let rankMany = product(steps, weighted, inner: population, transposed: .left)
         for i in 0..<dimension {
-            let scaled = weight * v[i]
-            for j in 0..<dimension { covariance[i * dimension + j] += scaled * v[j] }
+            for j in 0..<dimension {
+                let at = i * dimension + j
+                covariance[at] *= decay
+                covariance[at] += rates.rankOne * rankOnePath[i] * rankOnePath[j] + rates.rankMany * rankMany[at]
+            }
         }
     }
 
@@ -209,7 +198,7 @@ public struct CMAES: Optimizer {
         var values = [Double](repeating: 0, count: dimension)
         let n = Int32(dimension)
         // Column-major: each eigenvector comes out as a row of ours.
-        let status = LAPACKE_dsyev(LAPACK_COL_MAJOR, 86, 85, n, &vectors, n, &values)  // 'V', 'U'
+        let status = LAPACKE_dsyevd(LAPACK_COL_MAJOR, 86, 85, n, &vectors, n, &values)  // 'V', 'U'
         let largest = values.last ?? 1
         guard status == 0, largest.isFinite, largest > 0 else {
             reset()
