@@ -15,7 +15,7 @@ let road: [Target] = [
         path: "Sources/primed"),
 
     .target(name: "Manifest", dependencies: ["JSON"], path: "Sources/Intake/Manifest"),
-    .target(name: "Spool", dependencies: ["Manifest", "Posix", "Telemetry"], path: "Sources/Intake/Spool"),
+    .target(name: "Spool", dependencies: ["Manifest", "Digest", "Posix", "Telemetry"], path: "Sources/Intake/Spool"),
 
     .target(name: "Queue", dependencies: ["Manifest"], path: "Sources/Schedule/Queue"),
     .target(
@@ -35,20 +35,25 @@ let road: [Target] = [
 
     .target(name: "Llama", dependencies: ["Tokenizers", "Checkpoints", "Compute"], path: "Sources/Engine/Llama"),
     .target(name: "Tokenizers", path: "Sources/Engine/Tokenizers"),
-    .target(name: "Checkpoints", dependencies: ["COpenBLAS", "JSON", "Posix"], path: "Sources/Engine/Checkpoints"),
-    .target(name: "Compute", dependencies: ["CKernels", "COpenBLAS"], path: "Sources/Engine/Compute"),
+    .target(
+        name: "Checkpoints", dependencies: ["COpenBLAS", "Digest", "JSON", "Posix"], path: "Sources/Engine/Checkpoints"),
+    .target(
+        name: "Compute", dependencies: ["CKernels", "CCUDA", "COpenBLAS", "Digest", "Posix"],
+        path: "Sources/Engine/Compute"),
 
     .target(name: "Report", dependencies: ["Manifest", "Privacy"], path: "Sources/Deliver/Report"),
 
     .target(name: "Telemetry", dependencies: ["Posix"], path: "Sources/Base/Telemetry"),
     .target(name: "Posix", dependencies: ["CPosix"], path: "Sources/Base/Posix"),
     .target(name: "JSON", path: "Sources/Base/JSON"),
+    .target(name: "Digest", path: "Sources/Base/Digest"),
 ]
 
 // MARK: - C under it
 
 let underneath: [Target] = [
     .target(name: "CKernels", path: "Sources/Engine/CKernels", cSettings: [.unsafeFlags(["-O3"])]),
+    .target(name: "CCUDA", path: "Sources/Engine/CCUDA", exclude: ["kernels"]),
     .target(name: "CPosix", path: "Sources/Base/CPosix"),
     .systemLibrary(
         name: "COpenBLAS", path: "Sources/Engine/COpenBLAS", pkgConfig: "openblas",
@@ -69,18 +74,20 @@ let checks: [Target] = [
     tests("Spool", ["Manifest", "Posix", "Telemetry"]),
     tests("Queue", ["Manifest"]),
     tests("Worker", ["Queue", "Spool", "Manifest", "Posix", "Telemetry"]),
-    tests("Methods", ["Compute", "Tasks", "Evolution", "Privacy", "Llama", "Tokenizers", "Checkpoints"]),
+    tests("Methods", ["Compute", "StandIn", "Tasks", "Evolution", "Privacy", "Llama", "Tokenizers", "Checkpoints"]),
     tests("Tasks", ["JSON"], fixtures: true),
     tests("Evolution", fixtures: true),
     tests("Privacy"),
-    tests("Llama", ["Tokenizers", "Checkpoints", "Compute"], fixtures: true),
+    tests("Llama", ["Tokenizers", "Checkpoints", "Compute", "StandIn"], fixtures: true),
     tests("Tokenizers", fixtures: true),
     tests("Checkpoints", ["JSON"]),
-    tests("Compute", ["CKernels", "COpenBLAS"]),
+    .target(name: "StandIn", dependencies: ["Compute", "Posix"], path: "Tests/StandIn", exclude: ["device"]),
+    tests("Compute", ["CKernels", "COpenBLAS", "StandIn"]),
     tests("Report", ["Privacy", "Manifest"]),
     tests("Telemetry", ["Posix"]),
     tests("Posix"),
     tests("JSON"),
+    tests("Digest"),
     tests("primed", ["Posix"]),
 ]
 

@@ -16,12 +16,13 @@ enum Bench {
         operandCount: 1...1,
         description: """
             Does the first target of a manifest without publishing anything and shows the seconds of each phase, the \
-            rate of the model's products beside the machine's own large sgemm, prefill and decode rates, the cost of a \
-            population evaluation by its size, and the memory. Rates of one run compare with each other; these \
+            rate of the model's products beside that of one large product of the machine's own library, prefill and \
+            decode rates, the cost of a population evaluation by its size, and the memory. Rates of one run compare with each other; these \
             machines' speeds drift between runs.
             """,
         options: [
-            Site.option, Option(name: "threads", value: "N", help: "threads (default: the configuration's)"),
+            Site.option, Site.deviceOption,
+            Option(name: "threads", value: "N", help: "threads (default: the configuration's)"),
             Option(name: "rounds", value: "N", help: "repetitions; the fastest counts (default: 3)"),
             Option(
                 name: "weights", value: "W,W,...",
@@ -39,19 +40,20 @@ enum Bench {
         let absolute = path.hasPrefix("/") ? path : "\(currentFolder())/\(path)"
         let manifest = try JobManifest(try Files.read(absolute, limit: 1 << 28), file: path)
         let names = Names(folder: Files.parent(of: absolute), configuration: site.configuration)
+        let options = site.configuration.engineOptions(on: try site.device(arguments))
         guard !arguments.has("weights") else {
-            show(try json(try scores(arguments.texts("weights"), manifest, names, site), pretty: true))
+            show(try json(try scores(arguments.texts("weights"), manifest, names, options), pretty: true))
             return Exit.ok
         }
         let rounds = try arguments.integer("rounds", default: 3, in: 1...100)
-        let report = try measure(manifest, names, site.configuration.engineOptions, rounds: rounds)
+        let report = try measure(manifest, names, options, rounds: rounds)
         show(arguments.has("json") ? try json(report, pretty: true) : report.table)
         return Exit.ok
     }
 
     /// What given weights score on the first target's history.
     private static func scores(
-        _ texts: [String], _ manifest: JobManifest, _ names: Names, _ site: Site
+        _ texts: [String], _ manifest: JobManifest, _ names: Names, _ options: EngineOptions
     ) throws -> [CandidateScores] {
         let points = try texts.map { text in
             try text.split(separator: ",").map { number throws(Failure) in
@@ -64,7 +66,7 @@ enum Bench {
         let inputs = try JobInputs(manifest, names: names)
         guard let target = inputs.targets.first else { throw Failure(Exit.badData, "the manifest has no target") }
         let (user, given) = try target.input.get()
-        let model = Llama(inputs.folder, options: site.configuration.engineOptions)
+        let model = try languageModel(inputs.folder, options: options)
         let sharers = try inputs.select(user, given, model: model, base: manifest.base)
         let method = PriME(
             task: inputs.task, tokenizer: inputs.tokenizer, model: model, settings: Settings(manifest))
@@ -76,15 +78,17 @@ enum Bench {
     ) throws -> BenchReport {
         let loading = MonotonicClock.seconds()
         let inputs = try JobInputs(manifest, names: names)
-        let model = Llama(inputs.folder, options: options)
+        let model = try languageModel(inputs.folder, options: options)
+        model.measuresProducts = true
         let load = MonotonicClock.seconds() - loading
         guard let target = inputs.targets.first else { throw Failure(Exit.badData, "the manifest has no target") }
-        let run = BenchRun(manifest: manifest, inputs: inputs, model: model)
-        var report = BenchReport(threads: options.threads)
+        let lanes = options.device == .cpu ? options.threads : 1
+        let run = BenchRun(manifest: manifest, inputs: inputs, model: model, lanes: lanes)
+        var report = BenchReport(device: options.device.description, threads: options.threads)
         report.seconds["load"] = load
         var best = Double.infinity
         for _ in 0..<rounds {
-            let sgemm = sgemmRate(threads: options.threads)
+            let large = try model.largeProductRate()
             let before = model.statistics
             let phases = try run.whole(target)
             let after = model.statistics
@@ -93,13 +97,14 @@ enum Bench {
             report.note(phases, load: load)
             let seconds = after.productThreadSeconds - before.productThreadSeconds
             report.productRate =
-                (after.productOperations - before.productOperations) / seconds * Double(options.threads) * 1e-9
-            report.sgemmRate = sgemm * 1e-9
-            report.productShare = seconds / Double(options.threads) / phases.total
+                (after.productOperations - before.productOperations) / seconds * Double(lanes) * 1e-9
+            report.largeRate = large * 1e-9
+            report.productShare = seconds / Double(lanes) / phases.total
         }
         for population in [1, 5, 10, 20, 40] {
             report.populations.append(try run.population(target, population, rounds: rounds))
         }
+        report.rates = try run.rates(target, rounds: rounds)
         report.note(model.statistics)
         return report
     }
@@ -109,7 +114,9 @@ enum Bench {
 struct BenchRun {
     let manifest: JobManifest
     let inputs: JobInputs
-    let model: Llama<CPUBackend>
+    let model: any LanguageModel
+    /// Threads that products run on.
+    let lanes: Int
 
     /// One target's whole run, nothing published.
     func whole(_ target: JobInputs.Target) throws -> PhaseSeconds {
@@ -129,15 +136,45 @@ struct BenchRun {
         try inputs.select(user, given, model: model, base: manifest.base)
     }
 
-    /// The history under a population of mixtures, as a generation evaluates it.
-    func population(_ target: JobInputs.Target, _ size: Int, rounds: Int) throws -> BenchReport.Population {
+    /// Tokens a second: the history's prompts alone, and what follows them.
+    func rates(_ target: JobInputs.Target, rounds: Int) throws -> BenchReport.Rates {
+        let prompts = try prompts(target)
+        func fastest(_ newTokens: Int) throws -> (seconds: Double, decoded: Int) {
+            var best = (seconds: Double.infinity, decoded: 0)
+            for _ in 0..<rounds {
+                let before = model.statistics.decodedTokens
+                let start = MonotonicClock.seconds()
+                _ = try model.generate(
+                    prompts.map { Request(prompt: $0, maxNewTokens: newTokens) }, mixtures: [.base], merge: .delta,
+                    progress: nil)
+                let seconds = MonotonicClock.seconds() - start
+                if seconds < best.seconds { best = (seconds, model.statistics.decodedTokens - before) }
+            }
+            return best
+        }
+        let prefill = try fastest(1)
+        let whole = try fastest(Settings(manifest).maxNewTokens)
+        let decoded = whole.decoded - prefill.decoded
+        return BenchReport.Rates(
+            prefill: Double(Set(prompts).reduce(0) { $0 + $1.count }) / prefill.seconds,
+            decode: decoded > 0 ? Double(decoded) / max(1e-9, whole.seconds - prefill.seconds) : nil)
+    }
+
+    private func prompts(_ target: JobInputs.Target) throws -> [[Int32]] {
         let (user, given) = try target.input.get()
-        let sharers = try sharers(user, given)
-        try model.load(bank: sharers.map(\.adapter))
+        try model.load(bank: try sharers(user, given).map(\.adapter))
         let settings = Settings(manifest)
-        let prompts = try inputs.task.examples(
+        return try inputs.task.examples(
             user, recent: settings.recent, retrieval: settings.retrieval, fraction: settings.fraction
         ).map { inputs.tokenizer.encode($0.prompt) }
+    }
+
+    /// The history under a population of mixtures, as a generation evaluates it.
+    func population(_ target: JobInputs.Target, _ size: Int, rounds: Int) throws -> BenchReport.Population {
+        let prompts = try prompts(target)
+        let settings = Settings(manifest)
+        let (user, given) = try target.input.get()
+        let sharers = try sharers(user, given)
         let mixtures = (0..<size).map { index in
             Mixture(weights: sharers.indices.map { Float($0 + 1) * 0.2 - Float(index) * 0.01 - 0.15 })
         }
@@ -157,7 +194,7 @@ struct BenchRun {
             result.seconds = seconds
             result.rate =
                 (after.productOperations - before.productOperations)
-                / (after.productThreadSeconds - before.productThreadSeconds) * Double(model.options.threads) * 1e-9
+                / (after.productThreadSeconds - before.productThreadSeconds) * Double(lanes) * 1e-9
         }
         return result
     }

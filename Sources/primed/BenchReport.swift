@@ -21,19 +21,31 @@ struct BenchReport: Encodable {
         var peak = 0
     }
 
+    /// Tokens a second.
+    struct Rates: Encodable {
+        let prefill: Double
+        /// nil where nothing was decoded.
+        let decode: Double?
+    }
+
+    let device: String
     let threads: Int
     /// Of the fastest round, by phase.
     var seconds: [String: Double] = [:]
-    /// GFLOP/s on all threads: the model's products, and a large sgemm of the machine's BLAS in the same round.
+    /// GFLOP/s of the whole device: the model's products, and one large product of its own library in the same round.
     var productRate = 0.0
-    var sgemmRate = 0.0
+    var largeRate = 0.0
     /// The products' share of the job's wall-clock time.
     var productShare = 0.0
     var populations: [Population] = []
+    var rates = Rates(prefill: 0, decode: nil)
     /// Bytes.
     var memory = Memory()
 
-    init(threads: Int) { self.threads = threads }
+    init(device: String, threads: Int) {
+        self.device = device
+        self.threads = threads
+    }
 
     mutating func note(_ phases: PhaseSeconds, load: Double) {
         seconds = [
@@ -49,13 +61,15 @@ struct BenchReport: Encodable {
     }
 
     var table: String {
-        var text = "threads \(threads)\n\nphase        seconds\n"
+        var text = "device \(device), threads \(threads)\n\nphase        seconds\n"
         for phase in ["load", "prepare", "references", "search", "queries", "total"] {
             text += "\(padded(phase, 12)) \(padded(fixed(seconds[phase] ?? 0, 3), 7, right: true))\n"
         }
-        text += "\nmodel's products  \(fixed(productRate, 1)) GFLOP/s, \(fixed(100 * productRate / sgemmRate, 0))% of "
-        text += "the machine's large sgemm (\(fixed(sgemmRate, 1)))\n"
+        text += "\nmodel's products  \(fixed(productRate, 1)) GFLOP/s, \(fixed(100 * productRate / largeRate, 0))% of "
+        text += "one large product (\(fixed(largeRate, 1)))\n"
         text += "products' share   \(fixed(100 * productShare, 0))% of the job's time\n"
+        text += "prefill \(fixed(rates.prefill, 0)) tokens/s"
+        text += (rates.decode.map { ", decode \(fixed($0, 0)) tokens/s" } ?? "") + "\n"
         text += "\ncandidates  seconds  each    GFLOP/s\n"
         for population in populations {
             let each = population.seconds / Double(population.candidates)

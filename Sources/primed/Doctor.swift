@@ -24,7 +24,8 @@ enum Doctor {
         examples: ["primed doctor", "primed doctor --json | jq '.findings[] | select(.state == \"fail\")'"]
     ) { arguments in
         let site = try Site(arguments)
-        let findings = about(site) + Machine.findings + spool(site) + stores(site.configuration)
+        let findings =
+            about(site) + Machine.findings + Machine.gpus(site.configuration) + spool(site) + stores(site.configuration)
         let report = Report(
             version: Primed.version,
             settings: site.configuration.settings.map {

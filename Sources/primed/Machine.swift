@@ -1,10 +1,11 @@
 import Compute
 import Glibc
+import Manifest
 import Posix
 
 /// What the machine offers.
 enum Machine {
-    static var findings: [Finding] { [processor, blas, memory, clock] + libraries }
+    static var findings: [Finding] { [processor, blas, memory, clock] }
 
     private static var processor: Finding {
         let cores = sysconf(Int32(_SC_NPROCESSORS_ONLN))
@@ -38,21 +39,37 @@ enum Machine {
             isPlausible ? .ok : .fail, "clock", isPlausible ? now : "\(now) cannot be; set it, consents expire by it")
     }
 
-    // MARK: - CUDA
+    // MARK: - GPUs
 
-    private static var libraries: [Finding] {
-        [
-            ["libcuda.so.1"], ["libcublas.so.13", "libcublas.so.12"], ["libnvrtc.so.13", "libnvrtc.so.12"],
-        ].map { names in
-            let found = names.first { name in
-                guard let handle = dlopen(name, RTLD_LAZY | RTLD_LOCAL) else { return false }
-                dlclose(handle)
-                return true
+    /// NVIDIA's libraries and devices; nothing is wrong where none are and none are asked for.
+    static func gpus(_ configuration: Configuration) -> [Finding] {
+        let missing: Finding.State = configuration.devices == ["cpu"] ? .note : .fail
+        let folder = configuration.cudaLibraries.isEmpty ? nil : configuration.cudaLibraries
+        var findings = CUDALibraries.survey(folder: folder).map { library, found in
+            switch found {
+            case .success(let path): Finding(.ok, "\(library)", path)
+            case .failure(let error): Finding(missing, "\(library)", "\(error.found); \(error.remedy)")
             }
-            let name = names[0].prefix { $0 != "." }
-            return Finding(
-                .note, "CUDA's \(name)", "\(found.map { "\($0) is there" } ?? "not found"); not used by this version")
         }
+        guard let libraries = try? CUDALibraries(folder: folder) else { return findings }
+        do {
+            let devices = try CUDADevice.survey(libraries)
+            if devices.isEmpty { findings.append(Finding(missing, "GPUs", "the driver shows none")) }
+            findings += devices.map { device in
+                Finding(
+                    device.isUsable ? .ok : missing, device.name,
+                    "compute capability \(device.capability / 10).\(device.capability % 10), \(device.memory >> 20) MiB"
+                        + (device.isUsable ? "" : "; 8.0 or more is needed"))
+            }
+            for name in configuration.devices where name != "cpu" {
+                guard case .cuda(let ordinal)? = Device(name), ordinal >= devices.count else { continue }
+                findings.append(
+                    Finding(.fail, "devices", "\(name) is configured, the driver shows \(devices.count) GPUs"))
+            }
+        } catch {
+            findings.append(Finding(missing, "GPUs", "\(error)"))
+        }
+        return findings
     }
 
     // MARK: - /proc

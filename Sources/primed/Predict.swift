@@ -3,6 +3,7 @@ import Glibc
 import JSON
 import Llama
 import Tokenizers
+import Worker
 
 /// `primed predict`
 enum Predict {
@@ -29,6 +30,7 @@ enum Predict {
             Option(name: "temperature", value: "T", help: "sample at this temperature, top-p 0.9 (default: greedy)"),
             Option(name: "seed", value: "N", help: "seed of the samples (default: 0)"),
             Option(name: "threads", value: "N", help: "threads (default: the machine's cores)"),
+            Site.deviceOption, Site.option,
         ],
         exits: [
             (Exit.ok, "done"), (Exit.badData, "a line, the model or an adapter is mistaken"),
@@ -45,7 +47,8 @@ enum Predict {
         let sampling = try sampling(arguments)
         let merge = try arguments.choice("merge", default: Merge.delta)
         let maxNewTokens = try arguments.integer("max-new-tokens", default: 100, in: 0...65536)
-        var options = EngineOptions()
+        let site = try Site(arguments)
+        var options = site.configuration.engineOptions(on: try site.device(arguments))
         options.threads = try arguments.integer(
             "threads", default: max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN))), in: 1...1024)
 
@@ -57,7 +60,7 @@ enum Predict {
                 "\(path): the tokenizer has \(tokenizer.vocabularySize) tokens where the model has "
                     + "\(folder.config.vocabulary); take the model's own tokenizer")
         }
-        let model = Llama(folder, options: options)
+        let model = try languageModel(folder, options: options)
         try model.load(bank: try adapters.map { try Adapter($0.path, for: folder.config) })
         let mixture = Mixture(weights: adapters.map(\.weight))
 

@@ -18,6 +18,7 @@ enum Run {
         options: [
             Site.option,
             Option(name: "outbox", value: "DIR", help: "where the result goes (default: the configuration's)"),
+            Site.deviceOption,
             Option(name: "quiet", value: nil, help: "show no progress"),
             Option(name: "json", value: nil, help: "print result.json on standard output"),
         ],
@@ -63,7 +64,8 @@ enum Run {
             if case .progress(let progress) = message { bar.show(progress) }
         }
         let run = JobRun(
-            folder: folder, configuration: site.configuration, reporter: reporter, shouldStop: stop.check)
+            folder: folder, configuration: site.configuration, device: try site.device(arguments), reporter: reporter,
+            shouldStop: stop.check)
         let outcome: JobOutcome = folder.isFinished ? .sealed : run.run()
         bar.end()
         switch outcome {

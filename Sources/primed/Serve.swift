@@ -77,11 +77,16 @@ enum Work {
         description: """
             Does the job in a claimed folder and seals its result there; the daemon publishes it. Progress goes to \
             descriptor 3. Not meant to be called by people: use primed run.
-            """, options: [Site.option], isHidden: true
+            """, options: [Site.option, Site.deviceOption],
+        isHidden: true
     ) { arguments in
         let site = try Site(arguments)
+        let device = try site.device(arguments)
         return serveAsWorker(folder: arguments.operands[0]) { folder, reporter, stop in
-            JobRun(folder: folder, configuration: site.configuration, reporter: reporter, shouldStop: stop.check).run()
+            JobRun(
+                folder: folder, configuration: site.configuration, device: device, reporter: reporter,
+                shouldStop: stop.check
+            ).run()
         }
     }
 }

@@ -1,9 +1,18 @@
 import Checkpoints
 import Compute
 import FoundationEssentials
+import StandIn
 import Testing
 
 @testable import Llama
+
+/// Where a test's model computes.
+enum Machine: String, CaseIterable, CustomTestStringConvertible {
+    case cpu = "CPU"
+    case standIn = "GPU's stand-in"
+
+    var testDescription: String { rawValue }
+}
 
 /// A model folder with what transformers computes from it in float32 (Fixtures/make_fixtures.py).
 struct Fixture {
@@ -50,9 +59,24 @@ struct Fixture {
     func model(_ change: (inout EngineOptions) -> Void = { _ in }) throws -> Llama<CPUBackend> {
         var options = EngineOptions()
         change(&options)
-        let model = Llama(folder, options: options)
+        let model = try Llama(folder, options: options)
         try model.load(bank: adapters)
         return model
+    }
+
+    /// The same on the GPU's stand-in, in float32 like the fixtures.
+    func modelOnStandIn() throws -> Llama<CUDABackend> {
+        let model = try Llama(
+            folder, backend: StandIn.backend(isBF16: false, bytes: 256 << 20), options: EngineOptions())
+        try model.load(bank: adapters)
+        return model
+    }
+
+    func model(on machine: Machine) throws -> any LanguageModel {
+        switch machine {
+        case .cpu: try model()
+        case .standIn: try modelOnStandIn()
+        }
     }
 
     var mixtures: [Mixture] { expected.mixtures.map { Mixture(weights: $0.weights) } }

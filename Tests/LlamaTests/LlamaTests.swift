@@ -6,25 +6,38 @@ import Testing
 
 @Suite("Against transformers")
 struct ParityTests {
-    @Test("Logits of every mixture, both merges, per adapter and per layer", arguments: Fixture.tiny + ["debian"])
-    func logits(_ name: String) throws {
-        let fixture = try Fixture(name)
-        let model = try fixture.model()
+    struct Case: CustomTestStringConvertible {
+        let name: String
+        let machine: Machine
+        var testDescription: String { "\(name), \(machine.rawValue)" }
+    }
+
+    /// The example's model takes the stand-in minutes: Tests/rigs/stand-in runs it.
+    static let cases =
+        (Fixture.tiny + ["debian"]).map { Case(name: $0, machine: .cpu) }
+        + Fixture.tiny.map { Case(name: $0, machine: .standIn) }
+
+    @Test(
+        "Logits of every mixture, both merges, per adapter and per layer", arguments: Self.cases)
+    func logits(_ given: Case) throws {
+        let fixture = try Fixture(given.name)
+        let model = try fixture.model(on: given.machine)
         for (index, mixture) in fixture.expected.mixtures.enumerated() {
             let found = try model.logits(
                 fixture.expected.prompts[0], mixture: Mixture(weights: mixture.weights), merge: mixture.merge)
             let tensor = try #require(fixture.logits["mixture.\(index)"])
             // The fixtures keep every fourth position of the tiny models and the last four of the example.
-            let kept = found.indices.filter { name == "debian" ? $0 >= found.count - 4 : $0 % 4 == 0 }
+            let kept = found.indices.filter { given.name == "debian" ? $0 >= found.count - 4 : $0 % 4 == 0 }
             let error = relativeError(kept.flatMap { found[$0] }, tensor.floats())
             #expect(error < 1e-5, "mixture \(index): relative error \(error)")
         }
     }
 
-    @Test("Greedy tokens and ends, all mixtures of a merge in one batch", arguments: Fixture.tiny + ["debian"])
-    func greedy(_ name: String) throws {
-        let fixture = try Fixture(name)
-        let model = try fixture.model()
+    @Test(
+        "Greedy tokens and ends, all mixtures of a merge in one batch", arguments: Self.cases)
+    func greedy(_ given: Case) throws {
+        let fixture = try Fixture(given.name)
+        let model = try fixture.model(on: given.machine)
         for merge in Merge.allCases {
             let cases = fixture.expected.mixtures.filter { $0.merge == merge }
             let completions = try model.generate(
@@ -35,10 +48,10 @@ struct ParityTests {
         }
     }
 
-    @Test("Log-likelihoods of given answers", arguments: Fixture.tiny)
-    func likelihood(_ name: String) throws {
+    @Test("Log-likelihoods of given answers", arguments: Fixture.tiny, Machine.allCases)
+    func likelihood(_ name: String, _ machine: Machine) throws {
         let fixture = try Fixture(name)
-        let model = try fixture.model()
+        let model = try fixture.model(on: machine)
         for item in fixture.expected.mixtures {
             let completions = try model.generate(
                 fixture.requests(scoring: true), mixtures: [Mixture(weights: item.weights)], merge: item.merge,
@@ -50,10 +63,10 @@ struct ParityTests {
         }
     }
 
-    @Test("Mean of the last hidden states", arguments: Fixture.tiny)
-    func embedding(_ name: String) throws {
+    @Test("Mean of the last hidden states", arguments: Fixture.tiny, Machine.allCases)
+    func embedding(_ name: String, _ machine: Machine) throws {
         let fixture = try Fixture(name)
-        let found = try fixture.model().embed(fixture.expected.prompts)
+        let found = try fixture.model(on: machine).embed(fixture.expected.prompts)
         for (found, expected) in zip(found, try #require(fixture.expected.embeddings)) {
             #expect(relativeError(found, expected) < 1e-5)
         }
@@ -102,7 +115,7 @@ struct InvarianceTests {
             #expect(try model.logits(tokens, mixture: zeros, merge: merge) == base)
         }
         // One weight of zero leaves nothing of its adapter either.
-        let alone = Llama(fixture.folder)
+        let alone = try Llama(fixture.folder)
         try alone.load(bank: [fixture.adapters[0]])
         let expected = try alone.logits(tokens, mixture: Mixture(weights: [0.5]), merge: .delta)
         let found = try model.logits(tokens, mixture: Mixture(weights: [0.5, 0]), merge: .delta)
@@ -173,7 +186,7 @@ struct RefusalTests {
         #expect(generate(Request(prompt: [1], mixture: 1)) == .mixture)
         #expect(generate(Request(prompt: [1]), [Mixture(weights: [1])]) == .mixture)
         #expect(generate(Request(prompt: [1]), [Mixture(weights: [1, .nan])]) == .mixture)
-        let empty = Llama(fixture.folder)
+        let empty = try Llama(fixture.folder)
         #expect(
             code {
                 _ = try empty.generate(

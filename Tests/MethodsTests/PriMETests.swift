@@ -24,7 +24,7 @@ import Tokenizers
 
     init() throws {
         let folder = try ModelFolder("\(Self.examples)/models/debian-llama-4m")
-        model = Llama(folder)
+        model = try Llama(folder)
         tokenizer = try Tokenizer(folder: folder.path)
         func bytes(_ path: String) throws -> [UInt8] { try [UInt8](Data(contentsOf: URL(filePath: path))) }
         task = try TaskDefinition(

@@ -150,16 +150,16 @@ import Testing
         bench.when("job-published") { try? signals.announce(SIGHUP) }
         bench.when("service-reloaded") { try? signals.announce(SIGTERM) }
         var more = bench.options
-        more.slots = 3
+        more.devices = ["cpu", "cpu", "cpu"]
         let service = try bench.serve(once: false, reload: { more })
-        #expect(service.options.slots == 3)
+        #expect(service.options.devices.count == 3)
         #expect(bench.results == ["a"])
     }
 
     @Test func asManyRunAsThereAreSlots() throws {
         let bench = try ServiceBench()
         defer { bench.remove() }
-        bench.options.slots = 3
+        bench.options.devices = ["cpu", "cpu", "cpu"]
         for id in ["a", "b", "c"] { try bench.drop(id) }
         // Each waits until all three are at work.
         let worker = """

@@ -100,7 +100,8 @@ int cposix_spawn(const char *path, char *const argv[], char *const envp[], const
     sigfillset(&all);
     sigprocmask(SIG_SETMASK, &all, &before);
     pid_t parent = getpid();
-    pid_t child = fork();
+    // Not fork(): libraries' fork handlers join their threads, and two forks at once would wait for each other.
+    pid_t child = _Fork();
     int error = child < 0 ? errno : 0;
     if (child == 0)
         become_program(path, argv, envp, inherited, inherited_count, parent_death_signal, parent, report[1]);

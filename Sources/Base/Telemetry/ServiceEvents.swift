@@ -79,6 +79,11 @@ extension Event {
             ])
     }
 
+    /// A device is gone; its slot stays empty, and the job waits for another.
+    public static func deviceLost(_ device: String, job: String) -> Event {
+        Event("device-lost", .error, ["device": .id(device), "job": .id(job)])
+    }
+
     /// A job was stopped on request and goes on from its journal later.
     public static func jobRequeued(_ job: String) -> Event {
         Event("job-requeued", .info, ["job": .id(job)])

@@ -1,3 +1,4 @@
+import Digest
 import Glibc
 import JSON
 
@@ -85,7 +86,7 @@ public struct Adapter: Sendable {
     public func digest() -> String {
         var hash = SHA256()
         pairs.values.first!.a.file.withBytes { hash.add($0) }
-        return hash.hexDigest()
+        return hash.hexadecimal()
     }
 
     private static func pair(

@@ -1,3 +1,4 @@
+import Digest
 import Glibc
 import JSON
 
@@ -173,10 +174,10 @@ public struct ModelFolder: Sendable {
             let tensor = tensors[name]!
             hash.add(Array("\(name) \(tensor.type.rawValue) \(tensor.shape)\n".utf8))
             tensor.withBytes {
-                hash.add($0.prefix(256))
-                hash.add($0.suffix(256))
+                hash.add(UnsafeRawBufferPointer(rebasing: $0.prefix(256)))
+                hash.add(UnsafeRawBufferPointer(rebasing: $0.suffix(256)))
             }
         }
-        return hash.hexDigest()
+        return hash.hexadecimal()
     }
 }

@@ -1,5 +1,3 @@
-import CKernels
-
 /// The sizes that every operation needs.
 public struct ModelShape: Sendable, Equatable {
     public var hidden: Int
@@ -27,31 +25,27 @@ public struct ModelShape: Sendable, Equatable {
 
     /// Query heads that share a key-value head.
     public var group: Int { heads / kvHeads }
-
-    /// Floats of one head's keys and values in a block: `[d][32]` and `[ceil(d / 32)][32][32]`.
-    public var headBlock: Int { headDim * cacheBlock + (headDim + 31) / 32 * 32 * cacheBlock }
-    /// Floats of a block of the cache: all layers and heads of 32 tokens.
-    public var blockFloats: Int { layers * kvHeads * headBlock }
 }
 
-/// Tokens a block of the key-value cache.
-public let cacheBlock = Int(PK_PANEL)
+/// Tokens a block of the key-value cache, on every backend.
+public let cacheBlock = 32
 
 /// A layer's weights.
-public struct LayerWeights<Matrix> {
+public struct LayerWeights<B: Backend> {
     /// `[hidden]`
-    public var attentionNorm: [Float]
+    public var attentionNorm: B.Vector
     /// q, k and v as parts 0, 1 and 2.
-    public var qkv: Matrix
-    public var o: Matrix
+    public var qkv: B.Matrix
+    public var o: B.Matrix
     /// `[hidden]`
-    public var feedForwardNorm: [Float]
+    public var feedForwardNorm: B.Vector
     /// gate and up, from `gatedMatrix`.
-    public var gateUp: Matrix
-    public var down: Matrix
+    public var gateUp: B.Matrix
+    public var down: B.Matrix
 
     public init(
-        attentionNorm: [Float], qkv: Matrix, o: Matrix, feedForwardNorm: [Float], gateUp: Matrix, down: Matrix
+        attentionNorm: B.Vector, qkv: B.Matrix, o: B.Matrix, feedForwardNorm: B.Vector, gateUp: B.Matrix,
+        down: B.Matrix
     ) {
         self.attentionNorm = attentionNorm
         self.qkv = qkv
@@ -185,40 +179,52 @@ public struct ProductTotals: Sendable, Equatable {
 /// A machine's operations on a step's rows. The model is written once over it.
 ///
 /// The backend owns the rows' buffers: the residual stream x, the queries and the attention's output; `reserve` sizes
-/// them once, and no operation allocates device memory after that.
+/// them once, and no operation allocates device memory after that. A device works behind the caller's back: what goes
+/// wrong in an operation is thrown by the next call that waits for its results, `pick` or `hidden`.
 public protocol Backend: AnyObject {
     associatedtype Matrix
+    associatedtype Vector
     associatedtype Cache
 
     /// Sizes the buffers for steps of up to `rows` rows, sequences of up to `positions` positions.
-    func reserve(rows: Int, positions: Int, shape: ModelShape, rotary: [Double])
-    func matrix(_ parts: [MatrixPart], width: Int) -> Matrix
+    func reserve(rows: Int, positions: Int, shape: ModelShape, rotary: [Double]) throws(ComputeError)
+    func matrix(_ parts: [MatrixPart], width: Int) throws(ComputeError) -> Matrix
     /// Gate and up projections of `rows` outputs each, laid out so that the gate can follow within the product. A
     /// missing one gives 0: an adapter's B for one of the two.
-    func gatedMatrix(gate: MatrixPart?, up: MatrixPart?, rows: Int, width: Int) -> Matrix
-    func cache(blocks: Int, shape: ModelShape) -> Cache
+    func gatedMatrix(gate: MatrixPart?, up: MatrixPart?, rows: Int, width: Int) throws(ComputeError) -> Matrix
+    func vector(_ values: [Float]) throws(ComputeError) -> Vector
+    /// Bytes of a block of the cache: all layers and heads of `cacheBlock` tokens.
+    func blockBytes(_ shape: ModelShape) -> Int
+    /// Bytes that a cache can have beside what is loaded and reserved; `held` is the one that it would replace.
+    func cacheRoom(replacing held: Cache?) -> Int
+    func cache(blocks: Int, shape: ModelShape) throws(ComputeError) -> Cache
     /// Copies a block whole, all layers.
     func copyBlock(_ cache: Cache, from source: Int32, to target: Int32)
     /// Says which mixtures the coming steps' spans mean, and about how many rows each will have.
     func setMixtures(
         _ mixtures: [MixtureWeights], rows: [Int], bank: [BankLayer<Matrix>], shape: BankShape?,
-        weights: [LayerWeights<Matrix>])
+        weights: [LayerWeights<Self>]) throws(ComputeError)
 
+    /// Says which rows the operations up to the next call are about.
+    func begin(_ rows: StepRows, cache: Cache)
     /// x = embedding rows of the tokens.
-    func embed(_ rows: StepRows, table: Matrix)
+    func embed(table: Matrix)
     /// Norm, q, k, v with the bank, rotation; keys and values go to the cache.
-    func attentionInput(
-        _ rows: StepRows, layer: Int, weights: LayerWeights<Matrix>, cache: Cache, projection: Projection)
-    func attend(_ rows: StepRows, layer: Int, cache: Cache)
+    func attentionInput(layer: Int, weights: LayerWeights<Self>, projection: Projection)
+    func attend(layer: Int)
     /// x += o(attention); x += down(silu(gate(norm x)) * up(norm x)).
-    func layerOutput(_ rows: StepRows, layer: Int, weights: LayerWeights<Matrix>)
+    func layerOutput(layer: Int, weights: LayerWeights<Self>)
     /// Moves the given rows of x to the front, in order.
     func gather(_ rows: [Int])
     /// Final norm, head, and what is wanted of each of the first rows of x.
-    func pick(_ picks: [Pick], norm: [Float], head: Matrix) -> [Picked]
+    func pick(_ picks: [Pick], norm: Vector, head: Matrix) throws(ComputeError) -> [Picked]
     /// Final norm of the first `rows` rows of x, `[rows][hidden]`.
-    func hidden(rows: Int, norm: [Float]) -> [[Float]]
+    func hidden(rows: Int, norm: Vector) throws(ComputeError) -> [[Float]]
 
     var products: ProductTotals { get }
+    /// Whether `products` has seconds; a GPU does not measure them unasked.
+    var measuresProducts: Bool { get set }
+    /// Floating-point operations a second of the machine's own library in one large product.
+    func largeProductRate() throws(ComputeError) -> Double
     var scratchBytes: Int { get }
 }

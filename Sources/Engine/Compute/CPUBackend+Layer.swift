@@ -2,9 +2,10 @@ import CKernels
 
 extension CPUBackend {
     public func attentionInput(
-        _ rows: StepRows, layer: Int, weights: LayerWeights<PackedMatrix>, cache: CPUCache, projection: Projection
+        layer: Int, weights: LayerWeights<CPUBackend>, projection: Projection
     ) {
-        let tiles = tiles(rows)
+        guard let cache else { return }
+        let (tiles, rows) = (tiles, rows)
         let headsWidth = shape.heads * shape.headDim
         let kvWidth = shape.kvHeads * shape.headDim
         let (keyStart, valueStart) = (weights.qkv.starts[1], weights.qkv.starts[2])
@@ -62,7 +63,9 @@ extension CPUBackend {
         }
     }
 
-    public func attend(_ rows: StepRows, layer: Int, cache: CPUCache) {
+    public func attend(layer: Int) {
+        guard let cache else { return }
+        let rows = rows
         let (d, group) = (shape.headDim, shape.group)
         let width = shape.heads * d
         // Long spans are cut, so that one long prompt does not leave threads idle.
@@ -94,8 +97,8 @@ extension CPUBackend {
         }
     }
 
-    public func layerOutput(_ rows: StepRows, layer: Int, weights: LayerWeights<PackedMatrix>) {
-        let tiles = tiles(rows)
+    public func layerOutput(layer: Int, weights: LayerWeights<CPUBackend>) {
+        let tiles = tiles
         let (hidden, feedForward) = (shape.hidden, shape.feedForward)
         let width = shape.heads * shape.headDim
         let gatedColumns = (feedForward + 15) / 16 * 32

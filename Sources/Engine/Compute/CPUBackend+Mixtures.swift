@@ -15,7 +15,7 @@ final class FoldedLayer: @unchecked Sendable {
     let qkv: PackedMatrix
     let o: PackedMatrix
 
-    init(_ weights: LayerWeights<PackedMatrix>) {
+    init(_ weights: LayerWeights<CPUBackend>) {
         qkv = PackedMatrix(copy: weights.qkv)
         o = PackedMatrix(copy: weights.o)
     }
@@ -29,7 +29,7 @@ extension CPUBackend {
 
     public func setMixtures(
         _ mixtures: [MixtureWeights], rows: [Int], bank: [BankLayer<PackedMatrix>], shape: BankShape?,
-        weights: [LayerWeights<PackedMatrix>]
+        weights: [LayerWeights<CPUBackend>]
     ) {
         self.bank = bank
         bankShape = shape

@@ -7,6 +7,7 @@ import Glibc
 /// neither the tiles nor the threads nor the batch change a bit of it.
 public final class CPUBackend: Backend, @unchecked Sendable {
     public typealias Matrix = PackedMatrix
+    public typealias Vector = [Float]
     public typealias Cache = CPUCache
 
     let pool: ThreadPool
@@ -25,6 +26,10 @@ public final class CPUBackend: Backend, @unchecked Sendable {
     var mixtures: [ActiveMixture] = []
     var bank: [BankLayer<PackedMatrix>] = []
     var bankShape: BankShape?
+    /// The current rows, cut into tiles.
+    private(set) var rows = StepRows()
+    private(set) var tiles: [Tile] = []
+    private(set) var cache: CPUCache?
     /// Copies of the adapted weights that mixtures were folded into, reused from call to call.
     var foldedLayers: [[FoldedLayer]] = []
 
@@ -43,6 +48,14 @@ public final class CPUBackend: Backend, @unchecked Sendable {
         }
     }
 
+    /// It always does.
+    public var measuresProducts: Bool {
+        get { true }
+        set {}
+    }
+
+    public func largeProductRate() -> Double { sgemmRate(threads: pool.threads) }
+
     public var scratchBytes: Int {
         lanes.reduce(x.bytes + q.bytes + attention.bytes + cosines.bytes + sines.bytes) { $0 + $1.bytes }
             + foldedLayers.reduce(0) { $0 + $1.reduce(0) { $0 + $1.bytes } }
@@ -55,6 +68,12 @@ public final class CPUBackend: Backend, @unchecked Sendable {
     public func gatedMatrix(gate: MatrixPart?, up: MatrixPart?, rows: Int, width: Int) -> PackedMatrix {
         PackedMatrix(gate: gate, up: up, rows: rows, width: width, keepBF16: keepBF16)
     }
+
+    public func vector(_ values: [Float]) -> [Float] { values }
+
+    public func blockBytes(_ shape: ModelShape) -> Int { 4 * shape.blockFloats }
+
+    public func cacheRoom(replacing held: CPUCache?) -> Int { .max }
 
     public func cache(blocks: Int, shape: ModelShape) -> CPUCache { CPUCache(blocks: blocks, shape: shape) }
 
@@ -96,8 +115,14 @@ public final class CPUBackend: Backend, @unchecked Sendable {
     func cosines(at position: Int) -> UnsafePointer<Float> { UnsafePointer(cosines.start + position * rotary.count) }
     func sines(at position: Int) -> UnsafePointer<Float> { UnsafePointer(sines.start + position * rotary.count) }
 
-    public func embed(_ rows: StepRows, table: PackedMatrix) {
-        let hidden = shape.hidden
+    public func begin(_ rows: StepRows, cache: CPUCache) {
+        self.rows = rows
+        self.cache = cache
+        tiles = cut(rows)
+    }
+
+    public func embed(table: PackedMatrix) {
+        let (hidden, rows) = (shape.hidden, rows)
         pool.run((rows.tokens.count + 63) / 64) { block, _ in
             for row in (block * 64)..<min(rows.tokens.count, block * 64 + 64) {
                 pk_embed(table.raw, Int64(rows.tokens[row]), self.x.start + row * hidden)
@@ -113,7 +138,7 @@ public final class CPUBackend: Backend, @unchecked Sendable {
     }
 
     /// Cuts spans into tiles of one mixture each, small enough that every thread gets several.
-    func tiles(_ rows: StepRows) -> [Tile] {
+    private func cut(_ rows: StepRows) -> [Tile] {
         let share = (rows.count + 4 * pool.threads - 1) / (4 * pool.threads)
         let size = min(Self.tileRows, max(12, (share + 11) / 12 * 12))
         var tiles: [Tile] = []
@@ -134,6 +159,13 @@ public final class CPUBackend: Backend, @unchecked Sendable {
         }
         return tiles
     }
+}
+
+extension ModelShape {
+    /// Floats of one head's keys and values in a block: `[d][32]` and `[ceil(d / 32)][32][32]`.
+    var headBlock: Int { headDim * cacheBlock + (headDim + 31) / 32 * 32 * cacheBlock }
+    /// Floats of a block of the cache: all layers and heads of 32 tokens.
+    var blockFloats: Int { layers * kvHeads * headBlock }
 }
 
 /// Consecutive rows of one mixture.

@@ -3,7 +3,7 @@ import COpenBLAS
 
 /// Floating-point operations a second of the machine's BLAS in a large square product: what the hardware gives to
 /// those who only ask, on all threads.
-public func sgemmRate(threads: Int, size: Int = 1536) -> Double {
+func sgemmRate(threads: Int, size: Int = 1536) -> Double {
     openblas_set_num_threads(Int32(threads))
     defer { openblas_set_num_threads(1) }
     let n = Int32(size)

@@ -16,19 +16,23 @@ struct Bank<B: Backend> {
                 .memory, "bank", found: "\(slots) adapters of rank \(rank)",
                 remedy: "a bank holds up to \(4096 / 3 / max(1, rank)) adapters of that rank")
         }
-        for layer in 0..<config.layers {
-            var bank = BankLayer<B.Matrix>()
-            bank.qkv = group([.q, .k, .v], layer, adapters, config, backend)
-            bank.o = group([.o], layer, adapters, config, backend)
-            bank.gateUp = group([.gate, .up], layer, adapters, config, backend)
-            bank.down = group([.down], layer, adapters, config, backend)
-            layers.append(bank)
+        do {
+            for layer in 0..<config.layers {
+                var bank = BankLayer<B.Matrix>()
+                bank.qkv = try group([.q, .k, .v], layer, adapters, config, backend)
+                bank.o = try group([.o], layer, adapters, config, backend)
+                bank.gateUp = try group([.gate, .up], layer, adapters, config, backend)
+                bank.down = try group([.down], layer, adapters, config, backend)
+                layers.append(bank)
+            }
+        } catch {
+            throw LlamaError(error)
         }
     }
 
     private mutating func group(
         _ modules: [LinearModule], _ layer: Int, _ adapters: [Adapter], _ config: LlamaConfig, _ backend: B
-    ) -> BankGroup<B.Matrix>? {
+    ) throws(ComputeError) -> BankGroup<B.Matrix>? {
         let present = modules.enumerated().filter { _, module in
             adapters.contains { $0.pairs[AdapterSite(layer: layer, module: module)] != nil }
         }
@@ -55,12 +59,12 @@ struct Bank<B: Backend> {
             outputs.append(
                 (
                     part,
-                    matrix(b) { b in
+                    try matrix(b) { b throws(ComputeError) in
                         let b = MatrixPart(bytes: b, isBF16: false, rows: out)
                         return isGated
-                            ? backend.gatedMatrix(
+                            ? try backend.gatedMatrix(
                                 gate: part == 0 ? b : nil, up: part == 0 ? nil : b, rows: out, width: stacked)
-                            : backend.matrix([b], width: stacked)
+                            : try backend.matrix([b], width: stacked)
                     }
                 ))
         }
@@ -69,13 +73,19 @@ struct Bank<B: Backend> {
         for row in 0..<columns { for i in 0..<input { transposed[i * columns + row] = a[row * input + i] } }
         byteCount += 4 * transposed.count
         return BankGroup(
-            a: matrix(a) { backend.matrix([MatrixPart(bytes: $0, isBF16: false, rows: columns)], width: input) },
+            a: try matrix(a) { a throws(ComputeError) in
+                try backend.matrix([MatrixPart(bytes: a, isBF16: false, rows: columns)], width: input)
+            },
             transposedA: transposed, outputs: outputs)
     }
 
-    private mutating func matrix(_ values: [Float], _ pack: (UnsafeRawBufferPointer) -> B.Matrix) -> B.Matrix {
+    private mutating func matrix(
+        _ values: [Float], _ pack: (UnsafeRawBufferPointer) throws(ComputeError) -> B.Matrix
+    ) throws(ComputeError) -> B.Matrix {
         byteCount += 4 * values.count
-        return values.withUnsafeBytes(pack)
+        return try values.withUnsafeBytes { bytes in
+            Result { () throws(ComputeError) in try pack(bytes) }
+        }.get()
     }
 
     /// The mixture's weights a layer, as the backend takes them.

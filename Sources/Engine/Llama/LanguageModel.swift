@@ -1,4 +1,5 @@
 import Checkpoints
+import Compute
 
 /// Weights over a bank's adapters: a model as a small vector.
 public struct Mixture: Hashable, Sendable {
@@ -66,6 +67,8 @@ public struct Progress: Sendable, Equatable {
 
 /// Bounds on the engine's appetite.
 public struct EngineOptions: Sendable, Equatable {
+    public var device = Device.cpu
+    /// Of the CPU.
     public var threads = 2
     /// Rows of a step.
     public var tokenBudget = 2048
@@ -74,6 +77,13 @@ public struct EngineOptions: Sendable, Equatable {
     /// Weights that take up to this many bytes as float32 are widened once, which makes a job an eighth faster; larger
     /// ones stay bf16 in memory.
     public var widenedBytes = 64 << 20
+
+    /// The folder that CUDA's libraries are looked for in first.
+    public var cudaLibraries: String?
+    /// Bytes of a GPU's memory that are taken; nil for nine tenths of the card.
+    public var deviceBytes: Int?
+    /// Where compiled kernels are kept.
+    public var kernelCache: String?
 
     public init() {}
 }
@@ -109,4 +119,8 @@ public protocol LanguageModel: AnyObject {
     /// Mean over each sequence's tokens of the last hidden state after the final norm, `[sequences][hidden]`.
     func embed(_ sequences: [[Int32]]) throws(LlamaError) -> [[Float]]
     var statistics: EngineStatistics { get }
+    /// Floating-point operations a second of the machine's own library in one large product.
+    func largeProductRate() throws(LlamaError) -> Double
+    /// Whether the statistics' seconds in products are kept, which costs a GPU a little time.
+    var measuresProducts: Bool { get set }
 }

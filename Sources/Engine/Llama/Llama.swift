@@ -9,15 +9,15 @@ public final class Llama<B: Backend>: LanguageModel {
     let shape: ModelShape
     let embedding: B.Matrix
     let head: B.Matrix
-    let layers: [LayerWeights<B.Matrix>]
-    let finalNorm: [Float]
+    let layers: [LayerWeights<B>]
+    let finalNorm: B.Vector
     var bank: Bank<B>?
     /// The cache of the calls so far; it grows when a call needs more.
     var cache: (blocks: Int, storage: B.Cache)?
     var totals = EngineStatistics()
 
-    /// Packs the folder's weights for `backend`.
-    public init(_ folder: ModelFolder, backend: B, options: EngineOptions) {
+    /// Hands the folder's weights to `backend`.
+    public init(_ folder: ModelFolder, backend: B, options: EngineOptions) throws(LlamaError) {
         config = folder.config
         self.backend = backend
         self.options = options
@@ -26,34 +26,43 @@ public final class Llama<B: Backend>: LanguageModel {
             hidden: config.hiddenSize, feedForward: config.intermediateSize, layers: config.layers,
             heads: config.heads, kvHeads: config.kvHeads, headDim: config.headDim, vocabulary: config.vocabulary,
             normEpsilon: config.normEpsilon)
-        func part(_ tensor: StoredTensor, _ matrices: ([MatrixPart]) -> B.Matrix) -> B.Matrix {
-            Self.withParts([tensor], matrices)
+        func matrix(_ tensors: [StoredTensor], width: Int) throws(ComputeError) -> B.Matrix {
+            try Self.withParts(tensors) { parts throws(ComputeError) in try backend.matrix(parts, width: width) }
         }
-        embedding = part(folder.embedding) { backend.matrix($0, width: config.hiddenSize) }
-        head =
-            folder.head.name == folder.embedding.name
-            ? embedding : part(folder.head) { backend.matrix($0, width: config.hiddenSize) }
-        finalNorm = folder.finalNorm.floats()
-        layers = (0..<config.layers).map { layer in
-            func matrix(_ modules: [LinearModule]) -> B.Matrix {
-                Self.withParts(modules.map { folder.linear(layer, $0) }) {
-                    backend.matrix($0, width: config.shape(of: modules[0]).input)
+        do {
+            embedding = try matrix([folder.embedding], width: config.hiddenSize)
+            head =
+                folder.head.name == folder.embedding.name
+                ? embedding : try matrix([folder.head], width: config.hiddenSize)
+            finalNorm = try backend.vector(folder.finalNorm.floats())
+            var layers: [LayerWeights<B>] = []
+            for layer in 0..<config.layers {
+                func joined(_ modules: [LinearModule]) throws(ComputeError) -> B.Matrix {
+                    try matrix(modules.map { folder.linear(layer, $0) }, width: config.shape(of: modules[0]).input)
                 }
+                let gated = [folder.linear(layer, .gate), folder.linear(layer, .up)]
+                let gateUp = try Self.withParts(gated) { parts throws(ComputeError) in
+                    try backend.gatedMatrix(
+                        gate: parts[0], up: parts[1], rows: config.intermediateSize, width: config.hiddenSize)
+                }
+                layers.append(
+                    LayerWeights(
+                        attentionNorm: try backend.vector(folder.attentionNorm(layer).floats()),
+                        qkv: try joined([.q, .k, .v]), o: try joined([.o]),
+                        feedForwardNorm: try backend.vector(folder.feedForwardNorm(layer).floats()), gateUp: gateUp,
+                        down: try joined([.down])))
             }
-            let gateUp = Self.withParts([folder.linear(layer, .gate), folder.linear(layer, .up)]) {
-                backend.gatedMatrix(
-                    gate: $0[0], up: $0[1], rows: config.intermediateSize, width: config.hiddenSize)
-            }
-            return LayerWeights(
-                attentionNorm: folder.attentionNorm(layer).floats(), qkv: matrix([.q, .k, .v]), o: matrix([.o]),
-                feedForwardNorm: folder.feedForwardNorm(layer).floats(), gateUp: gateUp,
-                down: matrix([.down]))
+            self.layers = layers
+        } catch {
+            throw LlamaError(error)
         }
         totals.weightBytes = folder.byteCount
     }
 
     /// Hands tensors to `body` as parts of one matrix; f16 is widened, since no backend multiplies it.
-    private static func withParts(_ tensors: [StoredTensor], _ body: ([MatrixPart]) -> B.Matrix) -> B.Matrix {
+    private static func withParts(
+        _ tensors: [StoredTensor], _ body: ([MatrixPart]) throws(ComputeError) -> B.Matrix
+    ) throws(ComputeError) -> B.Matrix {
         var widened: [UnsafeMutableBufferPointer<Float>] = []
         defer {
             for buffer in widened { buffer.deallocate() }
@@ -69,10 +78,11 @@ public final class Llama<B: Backend>: LanguageModel {
             widened.append(floats)
             return MatrixPart(bytes: UnsafeRawBufferPointer(floats), isBF16: false, rows: tensor.shape[0])
         }
-        return withExtendedLifetime(tensors) { body(parts) }
+        return try body(parts)
     }
 
     public func load(bank adapters: [Adapter]) throws(LlamaError) {
+        bank = nil
         bank = adapters.isEmpty ? nil : try Bank(adapters, config: config, backend: backend)
         totals.bankBytes = bank?.byteCount ?? 0
     }
@@ -83,6 +93,15 @@ public final class Llama<B: Backend>: LanguageModel {
         statistics.productThreadSeconds = backend.products.threadSeconds
         statistics.scratchBytes = backend.scratchBytes
         return statistics
+    }
+
+    public func largeProductRate() throws(LlamaError) -> Double {
+        try onDevice { () throws(ComputeError) in try backend.largeProductRate() }
+    }
+
+    public var measuresProducts: Bool {
+        get { backend.measuresProducts }
+        set { backend.measuresProducts = newValue }
     }
 
     public func generate(
@@ -158,16 +177,5 @@ public final class Llama<B: Backend>: LanguageModel {
         return run.plan.sequences.map { sequence in
             sequence.hidden.map { Float($0 / Double(sequence.tokens.count)) }
         }
-    }
-}
-
-extension Llama where B == CPUBackend {
-    /// On the CPU, which is always there.
-    public convenience init(_ folder: ModelFolder, options: EngineOptions = EngineOptions()) {
-        // Parameters, not stored bytes: what float32 copies would take.
-        let widened = 2 * folder.byteCount
-        self.init(
-            folder, backend: CPUBackend(threads: options.threads, keepBF16: widened > options.widenedBytes),
-            options: options)
     }
 }

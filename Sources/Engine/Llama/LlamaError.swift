@@ -1,3 +1,5 @@
+import Compute
+
 /// Why the engine could not do what it was asked.
 public struct LlamaError: Error, Equatable, Sendable, CustomStringConvertible {
     public enum Code: String, Sendable {
@@ -11,6 +13,10 @@ public struct LlamaError: Error, Equatable, Sendable, CustomStringConvertible {
         case memory
         /// NaN or infinity among the logits.
         case notFinite = "not-finite"
+        /// A device that is missing, failed or lost.
+        case device
+        /// A device that is gone for good: no other attempt on it can succeed.
+        case deviceLost = "device-lost"
     }
 
     public let code: Code
@@ -26,4 +32,21 @@ public struct LlamaError: Error, Equatable, Sendable, CustomStringConvertible {
     }
 
     public var description: String { "\(place): \(found); \(remedy)" }
+}
+
+extension LlamaError {
+    init(_ error: ComputeError) {
+        let code: Code =
+            switch error.code {
+            case .memory: .memory
+            case .lost: .deviceLost
+            case .missing, .unsupported, .failed: .device
+            }
+        self.init(code, error.place, found: error.found, remedy: error.remedy)
+    }
+}
+
+/// Does something on a device; its error in the engine's words.
+func onDevice<T>(_ body: () throws(ComputeError) -> T) throws(LlamaError) -> T {
+    do { return try body() } catch { throw LlamaError(error) }
 }

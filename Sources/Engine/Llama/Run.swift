@@ -33,7 +33,7 @@ struct Run<B: Backend> {
             llama.totals.steps += 1
             progress?(Progress(finished: finished, total: plan.sequences.count))
         }
-        llama.totals.cacheBytes = max(llama.totals.cacheBytes, table.highest * llama.shape.blockFloats * 4)
+        llama.totals.cacheBytes = max(llama.totals.cacheBytes, table.highest * llama.backend.blockBytes(llama.shape))
     }
 
     private mutating func prepare(_ mixtures: [Mixture], merge: Merge) throws(LlamaError) -> B.Cache {
@@ -46,22 +46,27 @@ struct Run<B: Backend> {
             }
         }
         let longest = plan.sequences.map(\.longest).max() ?? 1
-        let blockBytes = llama.shape.blockFloats * 4
-        let allowed = llama.options.cacheBytes / blockBytes
+        let rows = min(
+            llama.options.tokenBudget, plan.sequences.reduce(0) { $0 + $1.promptCount - $1.shared })
+        try onDevice { () throws(ComputeError) in
+            try llama.backend.reserve(
+                rows: max(rows, 1), positions: longest, shape: llama.shape, rotary: config.rotaryFrequencies)
+        }
+        let blockBytes = llama.backend.blockBytes(llama.shape)
+        let room = llama.backend.cacheRoom(replacing: llama.cache?.storage)
+        let allowed = min(llama.options.cacheBytes, room) / blockBytes
         let prefixes = plan.sequences.filter { $0.purpose == .prefix }.reduce(0) { $0 + $1.ownBlocks }
         let largest = plan.sequences.map(\.ownBlocks).max() ?? 0
         guard prefixes + largest <= allowed else {
             throw LlamaError(
                 .memory, "key-value cache", found: "\((prefixes + largest) * blockBytes >> 20) MiB for one sequence",
                 remedy:
-                    "the configuration allows \(llama.options.cacheBytes >> 20) MiB; raise it or shorten the prompts")
+                    room < llama.options.cacheBytes
+                    ? "the device has room for \(room >> 20) MiB; shorten the prompts or take a larger device"
+                    : "the configuration allows \(llama.options.cacheBytes >> 20) MiB; raise it or shorten the prompts")
         }
         let blocks = min(allowed, plan.sequences.reduce(0) { $0 + $1.ownBlocks })
         table = BlockTable(blocks: blocks)
-        let rows = min(
-            llama.options.tokenBudget, plan.sequences.reduce(0) { $0 + $1.promptCount - $1.shared })
-        llama.backend.reserve(
-            rows: max(rows, 1), positions: longest, shape: llama.shape, rotary: config.rotaryFrequencies)
         var weights: [MixtureWeights] = []
         for (index, mixture) in mixtures.enumerated() {
             if let bank = llama.bank {
@@ -73,12 +78,18 @@ struct Run<B: Backend> {
                     .mixture, "mixture \(index + 1)", found: "weights without a bank", remedy: "load adapters first")
             }
         }
-        llama.backend.setMixtures(
-            weights, rows: plan.rows(mixtures: mixtures.count), bank: llama.bank?.layers ?? [],
-            shape: llama.bank.map { BankShape(slots: $0.slots, rank: $0.rank, factors: merge == .factors) },
-            weights: llama.layers)
+        let mixed = weights
+        try onDevice { () throws(ComputeError) in
+            try llama.backend.setMixtures(
+                mixed, rows: plan.rows(mixtures: mixtures.count), bank: llama.bank?.layers ?? [],
+                shape: llama.bank.map { BankShape(slots: $0.slots, rank: $0.rank, factors: merge == .factors) },
+                weights: llama.layers)
+        }
         if let cache = llama.cache, cache.blocks >= blocks { return cache.storage }
-        let storage = llama.backend.cache(blocks: blocks, shape: llama.shape)
+        llama.cache = nil
+        let storage = try onDevice { () throws(ComputeError) in
+            try llama.backend.cache(blocks: blocks, shape: llama.shape)
+        }
         llama.cache = (blocks, storage)
         return storage
     }

@@ -6,14 +6,15 @@ extension Llama {
         _ parts: [(sequence: Int, position: Int, count: Int)], cache: B.Cache, run: inout Run<B>
     ) throws(LlamaError) {
         let rows = pack(parts, &run)
-        backend.embed(rows, table: embedding)
+        backend.begin(rows, cache: cache)
+        backend.embed(table: embedding)
         for layer in 0..<(config.layers - 1) {
-            backend.attentionInput(rows, layer: layer, weights: layers[layer], cache: cache, projection: .all)
-            backend.attend(rows, layer: layer, cache: cache)
-            backend.layerOutput(rows, layer: layer, weights: layers[layer])
+            backend.attentionInput(layer: layer, weights: layers[layer], projection: .all)
+            backend.attend(layer: layer)
+            backend.layerOutput(layer: layer, weights: layers[layer])
         }
         let needed = needed(parts, run)
-        try lastLayer(rows, needed, cache: cache)
+        lastLayer(rows, needed, cache: cache)
         try hand(needed, to: &run)
         totals.prefillTokens += parts.reduce(0) { $0 + ($1.count > 1 ? $1.count : 0) }
         run.settle(parts)
@@ -59,15 +60,15 @@ extension Llama {
         return needed
     }
 
-    private func lastLayer(_ rows: StepRows, _ needed: [Needed], cache: B.Cache) throws(LlamaError) {
+    private func lastLayer(_ rows: StepRows, _ needed: [Needed], cache: B.Cache) {
         let layer = config.layers - 1
         guard needed.count < rows.count else {
-            backend.attentionInput(rows, layer: layer, weights: layers[layer], cache: cache, projection: .all)
-            backend.attend(rows, layer: layer, cache: cache)
-            backend.layerOutput(rows, layer: layer, weights: layers[layer])
+            backend.attentionInput(layer: layer, weights: layers[layer], projection: .all)
+            backend.attend(layer: layer)
+            backend.layerOutput(layer: layer, weights: layers[layer])
             return
         }
-        backend.attentionInput(rows, layer: layer, weights: layers[layer], cache: cache, projection: .keysValues)
+        backend.attentionInput(layer: layer, weights: layers[layer], projection: .keysValues)
         guard !needed.isEmpty else { return }
         var kept = StepRows(blocks: rows.blocks)
         var index = 0
@@ -82,20 +83,26 @@ extension Llama {
             }
         }
         backend.gather(needed.map(\.row))
-        backend.attentionInput(kept, layer: layer, weights: layers[layer], cache: cache, projection: .queries)
-        backend.attend(kept, layer: layer, cache: cache)
-        backend.layerOutput(kept, layer: layer, weights: layers[layer])
+        backend.begin(kept, cache: cache)
+        backend.attentionInput(layer: layer, weights: layers[layer], projection: .queries)
+        backend.attend(layer: layer)
+        backend.layerOutput(layer: layer, weights: layers[layer])
     }
 
     private func hand(_ needed: [Needed], to run: inout Run<B>) throws(LlamaError) {
         let picks = needed.compactMap(\.pick)
         if picks.count == needed.count {
-            let picked = backend.pick(picks, norm: finalNorm, head: head)
+            let picked = try onDevice { () throws(ComputeError) in
+                try backend.pick(picks, norm: finalNorm, head: head)
+            }
             for (need, result) in zip(needed, picked) { try run.take(result, sequence: need.sequence) }
             return
         }
         // Embedding calls want hidden states only; the two never share a call.
-        for (need, state) in zip(needed, backend.hidden(rows: needed.count, norm: finalNorm)) {
+        let states = try onDevice { () throws(ComputeError) in
+            try backend.hidden(rows: needed.count, norm: finalNorm)
+        }
+        for (need, state) in zip(needed, states) {
             guard state.allSatisfy(\.isFinite) else { try run.take(.unsound, sequence: need.sequence); continue }
             if run.plan.sequences[need.sequence].hidden.isEmpty {
                 run.plan.sequences[need.sequence].hidden = Array(repeating: 0, count: state.count)

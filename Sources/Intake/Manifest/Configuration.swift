@@ -13,8 +13,16 @@ public struct Configuration: Equatable, Sendable {
     public var pools = "/var/lib/primed/pools"
     public var tasks = "/var/lib/primed/tasks"
     public var histories = "/var/lib/primed/histories"
-    /// Jobs that run at once.
+    /// Jobs that run at once on the CPU.
     public var slots = 1
+    /// Where jobs compute: `cpu`, or GPUs as `cuda:0, cuda:1`, each a slot of its own.
+    public var devices = ["cpu"]
+    /// The folder that CUDA's libraries are looked for in first; empty for none.
+    public var cudaLibraries = ""
+    /// MiB of a GPU's memory that a job takes; 0 for nine tenths of the card.
+    public var gpuMemoryMiB = 0
+    /// Where the GPU's compiled kernels are kept.
+    public var kernels = "/var/cache/primed"
     /// Threads a job; 0 for the machine's cores divided by the slots.
     public var threads = 0
     /// Rows of an engine step.
@@ -70,6 +78,11 @@ public struct Configuration: Equatable, Sendable {
             origins[key.name] = origin
         }
         try fields.mistakes.check()
+    }
+
+    /// The device of each slot: a GPU has one job at a time, the CPU as many as `slots` says.
+    public var slotDevices: [String] {
+        devices == ["cpu"] ? Array(repeating: "cpu", count: slots) : devices
     }
 
     // MARK: - What is in force
@@ -133,10 +146,28 @@ extension Configuration {
         }
     }
 
+    private static let devices = Key(name: "devices") { fields, _, configuration in
+        guard let text = fields.text("devices") else { return }
+        let names = text.split(separator: ",").map { String($0.filter { $0 != " " }) }
+        let areGPUs = names.allSatisfy { name in
+            name == "cuda" || name.hasPrefix("cuda:") && Int(name.dropFirst(5)).map { (0..<64).contains($0) } == true
+        }
+        guard names == ["cpu"] || areGPUs && !names.isEmpty && Set(names).count == names.count else {
+            fields.wrong(
+                .outOfRange, "devices", found: "\"\(text)\"", remedy: "write cpu, or GPUs as cuda:0, cuda:1, each once")
+            return
+        }
+        configuration.devices = names
+    } show: {
+        $0.devices.joined(separator: ", ")
+    }
+
     private static let keys: [Key] = [
         .path("inbox", \.inbox), .path("work", \.work), .path("outbox", \.outbox), .path("models", \.models),
         .path("pools", \.pools), .path("tasks", \.tasks), .path("histories", \.histories),
-        .integer("slots", \.slots, 1...64), .integer("threads", \.threads, 0...1024),
+        .integer("slots", \.slots, 1...64), devices, .path("cuda_libraries", \.cudaLibraries),
+        .integer("gpu_memory_mib", \.gpuMemoryMiB, 0...(1 << 24)), .path("kernels", \.kernels),
+        .integer("threads", \.threads, 0...1024),
         .integer("token_budget", \.tokenBudget, 32...65536), .integer("cache_mib", \.cacheMiB, 1...(1 << 20)),
         .integer("queue", \.queue, 1...100_000), .integer("attempts", \.attempts, 1...100),
         .number("rescan_seconds", \.rescanSeconds, 0.1...86400), .number("stall_seconds", \.stallSeconds, 1...1e6),

@@ -1,3 +1,4 @@
+import Digest
 import Posix
 
 /// Tells a job from another: the SHA-256 of all it brought.

@@ -36,6 +36,9 @@ public struct JobError: Error, Equatable, Sendable, CustomStringConvertible {
         return JobError(code: code, place: known(place), message: known(message), isPermanent: isPermanent)
     }
 
+    /// The code of a job that found its device gone.
+    static let deviceLost = LlamaError.Code.deviceLost.rawValue
+
     /// Whether the run was merely asked to stop.
     var isInterruption: Bool { code == MethodError.Code.interrupted.rawValue }
 }
@@ -56,7 +59,11 @@ extension JobError {
         case let error as CheckpointError: self = told(error.code.rawValue, error.place, error.found, error.remedy)
         case let error as TokenizerError: self = told(error.code.rawValue, error.place, error.found, error.remedy)
         case let error as TaskError: self = told(error.code.rawValue, error.place, error.found, error.remedy)
-        case let error as LlamaError: self = told(error.code.rawValue, error.place, error.found, error.remedy)
+        case let error as LlamaError:
+            // A device may come back, and another may be sound.
+            self = JobError(
+                code: error.code.rawValue, place: error.place, message: "\(error.found); \(error.remedy)",
+                isPermanent: error.code != .device && error.code != .deviceLost)
         case let error as EvolutionError: self = told(error.code.rawValue, error.place, error.found, error.remedy)
         case let error as MethodError: self = told(error.code.rawValue, error.place, error.found, error.remedy)
         case let error as PosixError:

@@ -20,15 +20,18 @@ import Tokenizers
 public struct JobRun {
     let folder: JobFolder
     let configuration: Configuration
+    let device: Device
     let reporter: WorkerReporter
     /// Asked before each batch; true ends the run as soon as nothing is lost.
     let shouldStop: () -> Bool
 
     public init(
-        folder: JobFolder, configuration: Configuration, reporter: WorkerReporter, shouldStop: @escaping () -> Bool
+        folder: JobFolder, configuration: Configuration, device: Device, reporter: WorkerReporter,
+        shouldStop: @escaping () -> Bool
     ) {
         self.folder = folder
         self.configuration = configuration
+        self.device = device
         self.reporter = reporter
         self.shouldStop = shouldStop
     }
@@ -57,7 +60,9 @@ public struct JobRun {
         let names = Names(folder: inputFolder, configuration: configuration)
         let inputs = try JobInputs(manifest, names: names)
         log(.jobStarted(id, targets: inputs.targets.count, attempt: folder.attempts.started))
-        let model = Llama(inputs.folder, options: configuration.engineOptions)
+        let model = try told {
+            try languageModel(inputs.folder, options: configuration.engineOptions(on: device))
+        }
         let run = TargetRun(
             job: id, manifest: manifest, inputs: inputs, model: model, configuration: configuration, log: log)
         var results: [TargetResult] = []
@@ -134,9 +139,13 @@ extension JobProgress {
 }
 
 extension Configuration {
-    /// The engine's bounds; without a number of threads the slots share the machine's cores.
-    public var engineOptions: EngineOptions {
+    /// The engine's bounds on a slot's device; without a number of threads the slots share the machine's cores.
+    public func engineOptions(on device: Device) -> EngineOptions {
         var options = EngineOptions()
+        options.device = device
+        options.cudaLibraries = cudaLibraries.isEmpty ? nil : cudaLibraries
+        options.deviceBytes = gpuMemoryMiB > 0 ? gpuMemoryMiB << 20 : nil
+        options.kernelCache = kernels
         options.threads = threads > 0 ? threads : max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN)) / slots)
         options.tokenBudget = tokenBudget
         options.cacheBytes = cacheMiB << 20

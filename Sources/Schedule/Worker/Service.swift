@@ -6,8 +6,8 @@ import Telemetry
 
 /// What may be changed while a daemon runs.
 public struct ServiceOptions: Sendable, Equatable {
-    /// How many jobs run at once.
-    public var slots = 1
+    /// The device of each slot; a slot does one job at a time.
+    public var devices = ["cpu"]
     public var queue = JobQueue.Policy()
     /// Seconds between looks at the inbox without an announcement; also between tries of what the disk refused.
     public var rescanSeconds = 60.0
@@ -36,6 +36,8 @@ public final class Service {
     /// What could not be published yet; with a problem, as a failure.
     var unpublished: [(job: SpooledJob, problem: Problem?)] = []
     var published: [String: Int] = [:]
+    /// Devices that are gone: their slots stay empty until the daemon starts again.
+    var lostDevices: Set<String> = []
 
     private var watch: InboxWatch?
     private var isStopping = false
@@ -91,7 +93,7 @@ public final class Service {
         let recovered = try recover()
         inbox.nextRescan = MonotonicClock.seconds() + rescanSeconds
         manager.notify(.ready)
-        log(.serviceReady(slots: options.slots, recovered: recovered))
+        log(.serviceReady(slots: options.devices.count, recovered: recovered))
         while true {
             let time = MonotonicClock.seconds()
             if !isStopping {
@@ -119,7 +121,7 @@ public final class Service {
         var wakes = [time + 10, supervisor.nextStall, manager.watchdogInterval.map { time + $0 / 3 }].compactMap { $0 }
         if !isStopping {
             wakes += [inbox.nextScan, inbox.nextRescan]
-            if let retry = queue.nextRetry, supervisor.runs.count < options.slots { wakes.append(retry) }
+            if let retry = queue.nextRetry, freeSlot != nil { wakes.append(retry) }
         }
         if reporting.status != status(isStopping ? .stopping : .serving) { wakes.append(reporting.nextStatus) }
         let pause = max(0, (wakes.min() ?? time) - time)
@@ -260,7 +262,7 @@ public final class Service {
 
     private func status(_ state: ServiceStatus.State) -> ServiceStatus {
         ServiceStatus(
-            state: state, pid: Int(getpid()), slots: options.slots,
+            state: state, pid: Int(getpid()), slots: options.devices.count, lost: lostDevices.sorted(),
             running: supervisor.runs.map { run in
                 ServiceStatus.RunningJob(
                     id: run.job.id, submitter: run.job.submitter, attempt: run.attempt, process: run.process.id,

@@ -22,12 +22,19 @@ extension Service {
     }
 
     func startJobs(at time: Double) {
-        while supervisor.runs.count < options.slots, let next = queue.next(at: time), let job = jobs[next.id] {
-            start(job, at: time)
+        while let slot = freeSlot, let next = queue.next(at: time), let job = jobs[next.id] {
+            start(job, in: slot, at: time)
         }
     }
 
-    private func start(_ job: SpooledJob, at time: Double) {
+    /// A slot without a job, on a device that is there.
+    var freeSlot: Int? {
+        options.devices.indices.first { slot in
+            !lostDevices.contains(options.devices[slot]) && !supervisor.runs.contains { $0.slot == slot }
+        }
+    }
+
+    private func start(_ job: SpooledJob, in slot: Int, at time: Double) {
         let attempts = job.folder.attempts
         if attempts.areExhausted(limit: spool.limits.crashes) {
             publish(job, problem: .gaveUp(after: attempts, last: nil))
@@ -35,7 +42,8 @@ extension Service {
         }
         do throws(PosixError) {
             try job.folder.recordStart()
-            let process = try supervisor.start(job, attempt: attempts.started + 1, at: time)
+            let process = try supervisor.start(
+                job, in: slot, on: options.devices[slot], attempt: attempts.started + 1, at: time)
             log(.attemptStarted(job.id, attempt: attempts.started + 1, process: process))
         } catch {
             log(.trouble(error))
@@ -54,6 +62,12 @@ extension Service {
             witness(job) { folder throws(PosixError) in try folder.recordStop() }
             queue.putBack(job.id)
             log(.jobRequeued(job.id))
+        case .failed(let failure) where failure.problem.code == JobError.deviceLost:
+            // The job did nothing wrong: it waits for another device.
+            lostDevices.insert(run.device)
+            log(.deviceLost(run.device, job: job.id))
+            witness(job) { folder throws(PosixError) in try folder.recordStop() }
+            queue.putBack(job.id)
         case .failed(let failure) where failure.isPermanent:
             log(.attemptFailed(job.id, attempt: run.attempt, code: failure.problem.code, retryIn: nil))
             publish(job, problem: failure.problem)

@@ -34,6 +34,8 @@ public struct ServiceStatus: Codable, Sendable, Equatable {
     public var state: State
     public var pid: Int
     public var slots: Int
+    /// Devices that are gone, whose slots stay empty.
+    public var lost: [String]
     public var running: [RunningJob]
     /// In the order of arrival.
     public var queue: [QueuedJob]
@@ -66,7 +68,8 @@ public struct ServiceStatus: Codable, Sendable, Equatable {
             if let best = progress.best { words.append("best \((best * 1000).rounded() / 1000)") }
             return words.joined(separator: " ")
         }
-        return (["\(state.rawValue), \(queue.count) waiting"] + jobs).joined(separator: "; ")
+        let gone = lost.isEmpty ? [] : ["lost \(lost.joined(separator: ", "))"]
+        return (["\(state.rawValue), \(queue.count) waiting"] + gone + jobs).joined(separator: "; ")
     }
 }
 

@@ -16,6 +16,8 @@ final class Supervisor {
 
     struct Run {
         let job: SpooledJob
+        let slot: Int
+        let device: String
         let attempt: Int
         let startTime: String
         let process: WorkerProcess
@@ -48,9 +50,14 @@ final class Supervisor {
     var nextStall: Double? { runs.filter { $0.killedFor == nil }.map { $0.lastSign + stallSeconds }.min() }
 
     /// - Returns: the worker's process id.
-    func start(_ job: SpooledJob, attempt: Int, at time: Double) throws(PosixError) -> Int {
-        let process = try WorkerProcess(program, folder: job.folder, lock: lock)
-        runs.append(Run(job: job, attempt: attempt, startTime: WallClock.timestamp(), process: process, lastSign: time))
+    func start(
+        _ job: SpooledJob, in slot: Int, on device: String, attempt: Int, at time: Double
+    ) throws(PosixError) -> Int {
+        let process = try WorkerProcess(program, device: device, folder: job.folder, lock: lock)
+        runs.append(
+            Run(
+                job: job, slot: slot, device: device, attempt: attempt, startTime: WallClock.timestamp(),
+                process: process, lastSign: time))
         return process.id
     }
 

@@ -68,7 +68,7 @@ public func serveAsWorker(
 
 // MARK: - In the daemon
 
-/// The program that does jobs: `path arguments… FOLDER`.
+/// The program that does jobs: `path arguments… FOLDER --device DEVICE`.
 public struct WorkerProgram: Sendable, Equatable {
     public let path: String
     public let arguments: [String]
@@ -89,11 +89,11 @@ final class WorkerProcess {
     private let pipe: Descriptor
     private var reader = LineReader()
 
-    init(_ program: WorkerProgram, folder: JobFolder, lock: FileLock) throws(PosixError) {
+    init(_ program: WorkerProgram, device: String, folder: JobFolder, lock: FileLock) throws(PosixError) {
         let pipe = try Pipe()
         try pipe.reading.setNonBlocking()
         child = try ChildProcess(
-            program.path, arguments: program.arguments + [folder.path],
+            program.path, arguments: program.arguments + [folder.path, "--device", device],
             inheriting: [
                 STDIN_FILENO: try Descriptor.null(), Self.messages: pipe.writing, Self.lock: lock.descriptor,
             ])

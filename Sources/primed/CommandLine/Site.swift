@@ -1,5 +1,7 @@
+import Compute
 import FoundationEssentials
 import Glibc
+import JSON
 import Manifest
 import Posix
 import Queue
@@ -12,6 +14,9 @@ struct Site {
         name: "config", value: "FILE",
         help: "the configuration (default: $PRIMED_CONFIG, else etc/primed.json5, else /etc/primed/primed.json5, else "
             + "built-in values)")
+
+    static let deviceOption = Option(
+        name: "device", value: "DEVICE", help: "cpu, or a GPU as cuda:0 (default: the configuration's first)")
 
     var configuration: Configuration
     /// nil where no file was found and every key has its default.
@@ -32,6 +37,15 @@ struct Site {
         }
     }
 
+    /// The device that the command line names, else the configuration's first.
+    func device(_ arguments: Arguments) throws(Failure) -> Device {
+        guard let text = arguments.text("device") else { return Device(configuration.devices[0]) ?? .cpu }
+        guard let device = Device(text) else {
+            throw Failure(Exit.usage, "--device is \"\(printable(text))\"; write cpu, or a GPU as cuda:0")
+        }
+        return device
+    }
+
     var folders: Spool.Folders {
         Spool.Folders(inbox: configuration.inbox, work: configuration.work, outbox: configuration.outbox)
     }
@@ -46,7 +60,7 @@ struct Site {
 
     var serviceOptions: ServiceOptions {
         var options = ServiceOptions()
-        options.slots = configuration.slots
+        options.devices = configuration.slotDevices
         options.queue.capacity = configuration.queue
         options.rescanSeconds = configuration.rescanSeconds
         options.stallSeconds = configuration.stallSeconds

@@ -1,6 +1,5 @@
+import Digest
 import Testing
-
-@testable import Checkpoints
 
 @Suite struct SHA256Tests {
     @Test(arguments: [
@@ -11,13 +10,15 @@ import Testing
             "248d6a61d20638b8e5c026930c3e6039a33ce45964ff2167f6ecedd419db06c1"
         ),
         (String(repeating: "a", count: 1_000_000), "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0"),
-    ]) func knownDigests(text: String, digest: String) {
-        var hash = SHA256()
-        hash.add(Array(text.utf8))
-        #expect(hash.hexDigest() == digest)
-        var pieces = SHA256()
-        for byte in text.utf8.prefix(1000) { pieces.add(CollectionOfOne(byte)) }
-        pieces.add(Array(text.utf8.dropFirst(1000)))
-        #expect(pieces.hexDigest() == digest)
+    ]) func hashesAreThoseOfTheStandard(text: String, digest: String) {
+        let message = Array(text.utf8)
+        #expect(SHA256.hexadecimal(message) == digest)
+        // Wherever a message is cut, it is the same message.
+        for cut in message.count < 1000 ? Array(0...message.count) : [1, 64, 999_999] {
+            var hash = SHA256()
+            hash.add(Array(message[..<cut]))
+            hash.add(Array(message[cut...]))
+            #expect(hash.hexadecimal() == digest)
+        }
     }
 }

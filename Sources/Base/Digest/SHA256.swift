@@ -1,5 +1,5 @@
-/// The hash of FIPS 180-4 with 256 bits, fed piece by piece.
-struct SHA256: Sendable {
+/// The hash of FIPS 180-4 with 256 bits, fed piece by piece: one hash does not justify a dependency on a crypto library.
+public struct SHA256: Sendable {
     private var state: [UInt32] = [
         0x6a09_e667, 0xbb67_ae85, 0x3c6e_f372, 0xa54f_f53a, 0x510e_527f, 0x9b05_688c, 0x1f83_d9ab, 0x5be0_cd19,
     ]
@@ -7,13 +7,18 @@ struct SHA256: Sendable {
     private var length: UInt64 = 0
     private var schedule = [UInt32](repeating: 0, count: 64)
 
-    static func hexadecimal(_ bytes: [UInt8]) -> String {
+    public init() {}
+
+    /// The hash of one message, 64 digits.
+    public static func hexadecimal(_ bytes: [UInt8]) -> String {
         var hash = SHA256()
         hash.add(bytes)
         return hash.hexadecimal()
     }
 
-    mutating func add(_ bytes: [UInt8]) {
+    public mutating func add(_ bytes: [UInt8]) { bytes.withUnsafeBytes { add($0) } }
+
+    public mutating func add(_ bytes: UnsafeRawBufferPointer) {
         length += UInt64(bytes.count)
         var rest = bytes[...]
         if !block.isEmpty {
@@ -24,18 +29,15 @@ struct SHA256: Sendable {
             block.withUnsafeBytes { compress($0) }
             block.removeAll(keepingCapacity: true)
         }
-        rest.withUnsafeBytes { buffer in
-            var offset = 0
-            while buffer.count - offset >= 64 {
-                compress(UnsafeRawBufferPointer(rebasing: buffer[offset..<offset + 64]))
-                offset += 64
-            }
-            block += buffer[offset...]
+        while rest.count >= 64 {
+            compress(UnsafeRawBufferPointer(rebasing: rest.prefix(64)))
+            rest = rest.dropFirst(64)
         }
+        block += rest
     }
 
     /// 64 digits. Ends the hash.
-    mutating func hexadecimal() -> String {
+    public mutating func hexadecimal() -> String {
         let bits = length * 8
         add([0x80] + [UInt8](repeating: 0, count: (119 - block.count) % 64))
         add((0..<8).map { UInt8(truncatingIfNeeded: bits >> (56 - 8 * $0)) })

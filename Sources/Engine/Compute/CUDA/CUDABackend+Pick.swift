@@ -1,0 +1,88 @@
+import CCUDA
+
+extension CUDABackend {
+    public func pick(_ picks: [Pick], norm: Vector, head: Matrix) throws(ComputeError) -> [Picked] {
+        guard let buffers, let staging else { return [] }
+        let orders = staging.put(picks.map(order))
+        let results = staging.put([pcu_picked](repeating: pcu_picked(value: 0, token: 0, sound: 0), count: picks.count))
+        staging.flush()
+        var logits: [Int: [Float]] = [:]
+        for first in stride(from: 0, to: picks.count, by: buffers.logitRows) {
+            let count = min(buffers.logitRows, picks.count - first)
+            makeLogits(first: first, rows: count, norm: norm, head: head)
+            kernels?.launch(
+                .choose, blocks: count,
+                pcu_choose(
+                    logits: buffers.logits.address,
+                    picks: orders + UInt64(first * MemoryLayout<pcu_pick>.stride),
+                    picked: results + UInt64(first * MemoryLayout<pcu_picked>.stride),
+                    vocabulary: Int32(shape.vocabulary)))
+            for row in first..<(first + count) where picks[row] == .logits {
+                logits[row] = try copy(
+                    Float.self, shape.vocabulary,
+                    from: buffers.logits.address + UInt64(4 * (row - first) * shape.vocabulary))
+            }
+        }
+        let picked = try copy(pcu_picked.self, picks.count, from: results)
+        staging.reuse()
+        collectTimings()
+        return picks.indices.map { index in
+            guard picked[index].sound != 0 else { return .unsound }
+            switch picks[index] {
+            case .greedy, .sample: return .token(picked[index].token)
+            case .logProbability: return .logProbability(picked[index].value)
+            case .logits: return .logits(logits[index] ?? [])
+            }
+        }
+    }
+
+    /// Logits of rows of x, from the first row of their buffer on.
+    private func makeLogits(first: Int, rows: Int, norm weight: Vector, head: Matrix) {
+        guard let buffers else { return }
+        norm(weight, first: first, rows: rows)
+        product(
+            buffers.normed.address, shape.hidden, rows: rows, head, into: buffers.logits.address, shape.vocabulary,
+            isWide: true)
+    }
+
+    private func order(_ pick: Pick) -> pcu_pick {
+        var order = pcu_pick(draw: 0, kind: Int32(PCU_GREEDY), token: 0, temperature: 0, top_p: 1)
+        switch pick {
+        case .greedy, .logits: break
+        case .logProbability(let token):
+            order.kind = Int32(PCU_LOG_PROBABILITY)
+            order.token = token
+        case .sample(let temperature, let topP, let draw):
+            order.kind = Int32(PCU_SAMPLE)
+            (order.temperature, order.top_p, order.draw) = (temperature, topP, draw)
+        }
+        return order
+    }
+
+    public func hidden(rows: Int, norm weight: Vector) throws(ComputeError) -> [[Float]] {
+        guard let buffers, let staging else { return [] }
+        // The spare half of x has room for what is normed.
+        let target = (step.isSwapped ? buffers.x : buffers.spare).address
+        norm(weight, rows: rows, wide: target)
+        let all = try copy(Float.self, rows * shape.hidden, from: target)
+        staging.reuse()
+        collectTimings()
+        return (0..<rows).map { Array(all[($0 * shape.hidden)..<(($0 + 1) * shape.hidden)]) }
+    }
+
+    /// Waits for the device and brings numbers back.
+    private func copy<Number>(_: Number.Type, _ count: Int, from address: UInt64) throws(ComputeError) -> [Number] {
+        let numbers = [Number](unsafeUninitializedCapacity: count) { buffer, initialized in
+            let bytes = count * MemoryLayout<Number>.stride
+            if count > 0 {
+                device.queue("cuMemcpyDtoHAsync") {
+                    $0.copy_out(buffer.baseAddress!, address, bytes, device.stream)
+                }
+            }
+            device.queue("cuStreamSynchronize") { $0.wait_stream(device.stream) }
+            initialized = count
+        }
+        if let failure = device.failure { throw failure }
+        return numbers
+    }
+}

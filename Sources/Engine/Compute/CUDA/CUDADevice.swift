@@ -1,0 +1,210 @@
+import CCUDA
+import Glibc
+
+/// One GPU: its context, its stream, its memory, and what first went wrong on it.
+///
+/// Calls are queued on one stream. An error stays: later calls do nothing, and whoever waits for results gets it.
+public final class CUDADevice: @unchecked Sendable {
+    public let libraries: CUDALibraries
+    /// The device's number and name, for messages.
+    public let place: String
+    /// Compute capability: 90 for 9.0.
+    public let capability: Int
+    let arena: Arena
+    let stream: pcu_stream
+    let blas: pcu_blas
+    /// Memory that cuBLAS works in.
+    private let workspace: Arena.Place
+    private let handle: Int32
+    private let context: pcu_context
+    private(set) var failure: ComputeError?
+
+    /// Bytes for cuBLAS: what its documentation advises for Hopper.
+    private static let workspaceBytes = 32 << 20
+    /// The share of the card that is taken where nothing else is configured: the rest is the context's and its kernels'.
+    private static let share = 0.9
+
+    /// How many GPUs there are; `CUDA_VISIBLE_DEVICES` hides some.
+    public static func count(_ libraries: CUDALibraries) throws(ComputeError) -> Int {
+        var count: Int32 = 0
+        try check(libraries, libraries.driver.`init`(0), "cuInit", on: "the driver")
+        try check(libraries, libraries.driver.device_count(&count), "cuDeviceGetCount", on: "the driver")
+        return Int(count)
+    }
+
+    /// A GPU as the driver shows it, untouched.
+    public struct Summary: Sendable {
+        public let name: String
+        public let capability: Int
+        /// Bytes.
+        public let memory: Int
+
+        public var isUsable: Bool { capability >= CUDADevice.leastCapability }
+    }
+
+    /// The compute capability from which tensor cores multiply bf16.
+    private static let leastCapability = 80
+
+    public static func survey(_ libraries: CUDALibraries) throws(ComputeError) -> [Summary] {
+        try (0..<count(libraries)).map { ordinal throws(ComputeError) in try Self.summary(libraries, ordinal).0 }
+    }
+
+    /// What the driver says of a device, and its handle.
+    private static func summary(
+        _ libraries: CUDALibraries, _ ordinal: Int
+    ) throws(ComputeError) -> (Summary, handle: Int32) {
+        let driver = libraries.driver
+        let place = "cuda:\(ordinal)"
+        var handle: Int32 = 0
+        try check(libraries, driver.device(&handle, Int32(ordinal)), "cuDeviceGet", on: place)
+        var text = [CChar](repeating: 0, count: 256)
+        try check(libraries, driver.device_name(&text, 256, handle), "cuDeviceGetName", on: place)
+        func attribute(_ number: Int32) throws(ComputeError) -> Int {
+            var value: Int32 = 0
+            try check(libraries, driver.device_attribute(&value, number, handle), "cuDeviceGetAttribute", on: place)
+            return Int(value)
+        }
+        var bytes = 0
+        try check(libraries, driver.device_memory(&bytes, handle), "cuDeviceTotalMem", on: place)
+        let name = String(decoding: text.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
+        // Compute capability, major and minor.
+        let capability = 10 * (try attribute(75)) + (try attribute(76))
+        return (Summary(name: "\(place) (\(name))", capability: capability, memory: bytes), handle)
+    }
+
+    /// Takes the device's memory at once.
+    ///
+    /// - Parameter bytes: how much; nil for nine tenths of the card.
+    /// - Throws: `missing` for a device that is not there, `memory` where others hold too much of it.
+    public init(_ libraries: CUDALibraries, ordinal: Int, bytes: Int? = nil) throws(ComputeError) {
+        let driver = libraries.driver
+        let count = try Self.count(libraries)
+        guard (0..<count).contains(ordinal) else {
+            throw ComputeError(
+                .missing, "cuda:\(ordinal)", found: count == 0 ? "no GPU" : "\(count) GPUs, numbered from 0",
+                remedy: "check the driver, CUDA_VISIBLE_DEVICES and the device's rights")
+        }
+        let (summary, handle) = try Self.summary(libraries, ordinal)
+        let place = summary.name
+        guard summary.isUsable else {
+            throw ComputeError(
+                .unsupported, place, found: "compute capability \(summary.capability / 10).\(summary.capability % 10)",
+                remedy: "bf16 on tensor cores needs 8.0 or more; use the CPU")
+        }
+        var context: pcu_context?
+        try Self.check(libraries, driver.retain_context(&context, handle), "cuDevicePrimaryCtxRetain", on: place)
+        try Self.check(libraries, driver.set_context(context), "cuCtxSetCurrent", on: place)
+        var (free, total) = (0, 0)
+        try Self.check(libraries, driver.memory_info(&free, &total), "cuMemGetInfo", on: place)
+        let wanted = bytes ?? Int(Double(total) * Self.share)
+        guard wanted <= free else {
+            throw ComputeError(
+                .memory, place, found: "\(free >> 20) MiB free of \(total >> 20) MiB",
+                remedy: "\(wanted >> 20) MiB are wanted: stop what else runs there, or set gpu_memory_mib")
+        }
+        var start: pcu_address = 0
+        try Self.check(libraries, driver.allocate(&start, wanted), "cuMemAlloc", on: place)
+        var stream: pcu_stream?
+        try Self.check(libraries, driver.create_stream(&stream, 1), "cuStreamCreate", on: place)  // non-blocking
+        var blas: pcu_blas?
+        try Self.check(libraries, blas: libraries.blas.create(&blas), "cublasCreate", on: place)
+        arena = Arena(start: start, size: wanted)
+        guard let context, let stream, let blas, let workspace = arena.take(Self.workspaceBytes) else {
+            throw ComputeError(
+                .memory, place, found: "\(wanted >> 20) MiB",
+                remedy: "give it at least \(Self.workspaceBytes >> 20) MiB")
+        }
+        (self.context, self.stream, self.blas, self.workspace) = (context, stream, blas, workspace)
+        (self.libraries, self.handle, self.place, capability) = (libraries, handle, place, summary.capability)
+        try Self.check(libraries, blas: libraries.blas.set_stream(blas, stream), "cublasSetStream", on: place)
+        // Its own memory, so that it takes none while the stream runs, and results do not depend on what it finds.
+        try Self.check(
+            libraries, blas: libraries.blas.set_workspace(blas, workspace.address, workspace.count),
+            "cublasSetWorkspace", on: place)
+        // float32 means float32, not TensorFloat-32.
+        try Self.check(libraries, blas: libraries.blas.set_math_mode(blas, 2), "cublasSetMathMode", on: place)
+    }
+
+    deinit {
+        _ = libraries.driver.set_context(context)
+        _ = libraries.driver.wait_stream(stream)
+        _ = libraries.blas.destroy(blas)
+        _ = libraries.driver.destroy_stream(stream)
+        _ = libraries.driver.free_memory(arena.start)
+        _ = libraries.driver.release_context(handle)
+    }
+
+    // MARK: - Memory
+
+    func take(_ bytes: Int, for use: String) throws(ComputeError) -> Arena.Place {
+        if let place = arena.take(bytes) { return place }
+        throw ComputeError(
+            .memory, place, found: "no room for \(bytes >> 20) MiB of \(use), \(arena.room >> 20) MiB are free",
+            remedy: "use a smaller model, a smaller token_budget or a larger GPU")
+    }
+
+    // MARK: - Calls
+
+    /// Queues something unless the device has failed; an error is kept. Any thread may call, one at a time.
+    func queue(_ call: @autoclosure () -> String, _ body: (pcu_driver) -> Int32) {
+        guard failure == nil else { return }
+        note(libraries.driver.set_context(context), "cuCtxSetCurrent")
+        guard failure == nil else { return }
+        note(body(libraries.driver), call())
+    }
+
+    func queue(blas call: String, _ body: (pcu_blas_library) -> Int32) {
+        guard failure == nil else { return }
+        note(libraries.driver.set_context(context), "cuCtxSetCurrent")
+        guard failure == nil else { return }
+        do { try Self.check(libraries, blas: body(libraries.blas), call, on: place) } catch { failure = error }
+    }
+
+    private func note(_ status: Int32, _ call: String) {
+        do { try Self.check(libraries, status, call, on: place) } catch { failure = error }
+    }
+
+    /// Waits until all that was queued is done.
+    ///
+    /// - Throws: the first error since the device was opened.
+    func wait() throws(ComputeError) {
+        queue("cuStreamSynchronize") { $0.wait_stream(stream) }
+        if let failure { throw failure }
+    }
+
+    // MARK: - Errors
+
+    /// Errors after which the device answers nobody: unusable until a reset, or gone from the bus.
+    private static let lost: Set<Int32> = [46, 101, 214, 802, 805]
+
+    private static func check(
+        _ libraries: CUDALibraries, _ status: Int32, _ call: String, on place: String
+    ) throws(ComputeError) {
+        guard status != 0 else { return }
+        var (name, text): (UnsafePointer<CChar>?, UnsafePointer<CChar>?) = (nil, nil)
+        _ = libraries.driver.error_name(status, &name)
+        _ = libraries.driver.error_string(status, &text)
+        let found = [name, text].compactMap { $0.map { String(cString: $0) } }.joined(separator: ": ")
+        let code: ComputeError.Code =
+            lost.contains(status) ? .lost : status == 2 ? .memory : status == 100 ? .missing : .failed
+        throw ComputeError(
+            code, "\(call) on \(place)", found: found.isEmpty ? "error \(status)" : found,
+            remedy: code == .memory
+                ? "free memory on the GPU, or set gpu_memory_mib"
+                : "see the kernel's log for Xid messages; the job is tried again in a new process")
+    }
+
+    private static func check(
+        _ libraries: CUDALibraries, blas status: Int32, _ call: String, on place: String
+    ) throws(ComputeError) {
+        guard status != 0 else { return }
+        let meanings: [Int32: String] = [
+            1: "not initialized", 3: "no memory", 7: "invalid value", 8: "architecture mismatch", 11: "mapping error",
+            13: "execution failed", 14: "internal error", 15: "not supported",
+        ]
+        throw ComputeError(
+            status == 3 ? .memory : .failed, "\(call) on \(place)",
+            found: "cuBLAS status \(status), \(meanings[status] ?? "unknown")",
+            remedy: "check that the driver is as new as cuBLAS; the job is tried again in a new process")
+    }
+}

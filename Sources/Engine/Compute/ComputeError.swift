@@ -1,0 +1,30 @@
+/// Why a machine could not do its part.
+public struct ComputeError: Error, Equatable, Sendable, CustomStringConvertible {
+    public enum Code: String, Sendable {
+        /// A library or a device that is not there, or not as it must be.
+        case missing
+        /// More device memory than there is.
+        case memory
+        /// A shape that the device's kernels do not have.
+        case unsupported
+        /// A call that failed; what the device holds is lost, and the process must end.
+        case failed
+        /// The device itself is gone.
+        case lost
+    }
+
+    public let code: Code
+    /// The call and the device.
+    public let place: String
+    public let found: String
+    public let remedy: String
+
+    public init(_ code: Code, _ place: String, found: String, remedy: String) {
+        self.code = code
+        self.place = place
+        self.found = found
+        self.remedy = remedy
+    }
+
+    public var description: String { "\(place): \(found); \(remedy)" }
+}

@@ -1,0 +1,49 @@
+import Compute
+import Glibc
+import Posix
+
+/// The stand-in for a GPU (device/), built once and found as the real libraries are.
+public enum StandIn {
+    public enum Kind: String, Sendable, CaseIterable {
+        case plain
+        /// Its kernels watch their memory: an access out of bounds or a race within a block fails them.
+        case checked
+    }
+
+    /// A device on it, with so much memory.
+    public static func device(_ kind: Kind = .plain, bytes: Int = 64 << 20) throws -> CUDADevice {
+        try CUDADevice(CUDALibraries(folder: folder(kind)), ordinal: 0, bytes: bytes)
+    }
+
+    /// The folder with its libraries.
+    public static func folder(_ kind: Kind = .plain) throws -> String {
+        try (kind == .plain ? plain : checked).get()
+    }
+
+    /// A backend on such a device, whose compiled kernels are kept from run to run.
+    public static func backend(_ kind: Kind = .plain, isBF16: Bool, bytes: Int = 64 << 20) throws -> CUDABackend {
+        try CUDABackend(device(kind, bytes: bytes), isBF16: isBF16, cacheFolder: "\(folder(kind))/kernels")
+    }
+
+    private static let root = String(#filePath.dropLast("Tests/StandIn/StandIn.swift".count))
+    private static let plain = Result { try build(.plain) }
+    private static let checked = Result { try build(.checked) }
+
+    private static func build(_ kind: Kind) throws -> String {
+        let target = "\(root).build/stand-in/\(kind.rawValue)"
+        try Files.makeDirectories(target)
+        // Test programs that run side by side wait for the first.
+        var lock = try? FileLock("\(target)/lock")
+        while lock == nil {
+            usleep(50_000)
+            lock = try? FileLock("\(target)/lock")
+        }
+        defer { withExtendedLifetime(lock) {} }
+        let shell = try ChildProcess(
+            "/bin/sh", arguments: ["\(root)Tests/StandIn/device/build", target, kind.rawValue])
+        guard try shell.waitForExit() == .code(0) else {
+            throw PosixError(call: "Tests/StandIn/device/build", path: target, errno: ENOEXEC)
+        }
+        return target
+    }
+}
