@@ -88,7 +88,7 @@ let checks: [Target] = [
     tests("Posix"),
     tests("JSON"),
     tests("Digest"),
-    tests("primed", ["Posix"]),
+    tests("primed", ["Posix", "StandIn"]),
 ]
 
 let package = Package(

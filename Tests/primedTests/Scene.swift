@@ -78,7 +78,7 @@ final class Scene {
         private let out: URL
         private let errors: URL
 
-        fileprivate init(_ arguments: [String], input: String, in folder: URL) throws {
+        fileprivate init(_ arguments: [String], input: String, environment: [String: String], in folder: URL) throws {
             let name = UUID().uuidString
             (out, errors) = (folder.appending(path: "\(name).out"), folder.appending(path: "\(name).err"))
             let given = folder.appending(path: "\(name).in")
@@ -86,6 +86,7 @@ final class Scene {
             for file in [out, errors] { try Data().write(to: file) }
             process.executableURL = Scene.binary
             process.arguments = arguments
+            process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
             process.currentDirectoryURL = folder
             process.standardInput = try FileHandle(forReadingFrom: given)
             process.standardOutput = try FileHandle(forWritingTo: out)
@@ -102,8 +103,10 @@ final class Scene {
         }
     }
 
-    func start(_ arguments: [String], input: String = "") throws -> Running {
-        try Running(arguments, input: input, in: folder)
+    func start(
+        _ arguments: [String], input: String = "", environment: [String: String] = [:]
+    ) throws -> Running {
+        try Running(arguments, input: input, environment: environment, in: folder)
     }
 
     /// Waits for what must come within a minute.

@@ -5,7 +5,7 @@ import Compute
 public final class Llama<B: Backend>: LanguageModel {
     public let config: LlamaConfig
     let backend: B
-    public let options: EngineOptions
+    public private(set) var options: EngineOptions
     let shape: ModelShape
     let embedding: B.Matrix
     let head: B.Matrix
@@ -15,6 +15,7 @@ public final class Llama<B: Backend>: LanguageModel {
     /// The cache of the calls so far; it grows when a call needs more.
     var cache: (blocks: Int, storage: B.Cache)?
     var totals = EngineStatistics()
+    private var isShrunk = false
 
     /// Hands the folder's weights to `backend`.
     public init(_ folder: ModelFolder, backend: B, options: EngineOptions) throws(LlamaError) {
@@ -93,6 +94,16 @@ public final class Llama<B: Backend>: LanguageModel {
         statistics.productThreadSeconds = backend.products.threadSeconds
         statistics.scratchBytes = backend.scratchBytes
         return statistics
+    }
+
+    /// Steps of a quarter of the rows from now on, where a device's memory is too small for the configured ones.
+    ///
+    /// - Returns: false the second time: once is a wrong guess, twice is a job that does not fit.
+    func shrink() -> Bool {
+        guard !isShrunk else { return false }
+        isShrunk = true
+        options.tokenBudget = max(32, options.tokenBudget / 4)
+        return true
     }
 
     public func largeProductRate() throws(LlamaError) -> Double {

@@ -24,7 +24,13 @@ struct Run<B: Backend> {
         _ mixtures: [Mixture], merge: Merge, progress: ((Progress) -> Void)?
     ) throws(LlamaError) {
         guard !plan.sequences.isEmpty else { return }
-        let cache = try prepare(mixtures, merge: merge)
+        let cache: B.Cache
+        do {
+            cache = try prepare(mixtures, merge: merge)
+        } catch {
+            guard error.code == .memory, llama.shrink() else { throw error }
+            cache = try prepare(mixtures, merge: merge)
+        }
         waiting = plan.order[...]
         for sequence in plan.sequences { if let parent = sequence.parent { heirs[parent, default: 0] += 1 } }
         while !waiting.isEmpty || !active.isEmpty {

@@ -112,6 +112,8 @@ public final class Service {
     private var isDone: Bool {
         if !supervisor.runs.isEmpty { return false }
         if isStopping { return true }
+        // Without a device nothing more can be done.
+        if runsOnce && lostDevices.isSuperset(of: options.devices) { return true }
         return runsOnce && !inbox.isAwaited && !inbox.hasStranded && queue.entries.isEmpty && unpublished.isEmpty
     }
 

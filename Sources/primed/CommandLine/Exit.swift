@@ -31,7 +31,7 @@ enum Exit {
         case let error as PosixError: code(errno: error.errno)
         case let error as CheckpointError: error.code == .unreadable ? noInput : badData
         case let error as TokenizerError: error.code == .unreadable ? noInput : badData
-        case let error as LlamaError: error.code == .memory ? unavailable : badData
+        case let error as LlamaError: [.memory, .device, .deviceLost].contains(error.code) ? unavailable : badData
         case let error as SpoolError: error.code == .alreadyServed ? unavailable : configuration
         case let error as JobError: error.isPermanent ? badData : temporary
         case is ManifestError, is TaskError, is JSONError, is MethodError: badData

@@ -274,7 +274,8 @@ DEVICE void attend_line(const pcu_attend &p, const pcu_piece &piece, int line, f
     float score = NEGATIVE_INFINITY;
     if (first + lane <= where.limit) {
       score = 0;
-      for (int i = 0; i < PADDED; i++) score += query[i] * keys[i];
+      // Unrolled further, it spills registers.
+      _Pragma("unroll 4") for (int i = 0; i < PADDED; i++) score += query[i] * keys[i];
       score *= p.scale;
     }
     float larger = warp_most(score);

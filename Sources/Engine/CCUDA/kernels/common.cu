@@ -5,7 +5,7 @@
 // A stand-in for the device, which runs this text on the CPU, defines PCU_STAND_IN and what this section defines.
 
 #ifndef PCU_STAND_IN
-#define KERNEL(name, arguments, threads) extern "C" __global__ void __launch_bounds__(threads) name(const arguments p)
+#define KERNEL(name, arguments, threads) extern "C" __global__ void __launch_bounds__(threads, 1) name(const arguments p)
 #define DEVICE static __device__ __forceinline__
 #define DEVICE_MEMBER __device__ __forceinline__
 #define SHARED(type, name)                                     \

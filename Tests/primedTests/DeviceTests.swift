@@ -1,0 +1,92 @@
+import Foundation
+import StandIn
+import Testing
+
+/// The binary on a GPU that fails, of which the stand-in makes any.
+@Suite struct DeviceTests {
+    /// The environment of a run on the stand-in.
+    private func standIn(_ more: [String: String] = [:]) throws -> [String: String] {
+        let folder = try StandIn.folder()
+        return [
+            "PRIMED_CUDA_LIBRARIES": folder, "PRIMED_KERNELS": "\(folder)/kernels", "PRIMED_DEVICES": "cuda:0",
+            "STAND_IN_MEMORY": "256M",
+        ].merging(more) { $1 }
+    }
+
+    private let prompts = """
+        {"id":"a","prompt":"Description: a Perl module Tag:","answer":" perl"}
+        {"id":"b","prompt":"Description: fonts Tag:","answer":" fonts"}
+        """
+
+    private func predict(_ scene: Scene, _ more: [String: String]) throws -> Scene.Ending {
+        try scene.start(
+            ["predict", "--model", Scene.model, "--max-new-tokens", "2"], input: prompts, environment: standIn(more)
+        ).ending()
+    }
+
+    @Test func theGPUPredictsWhatTheCPUDoes() throws {
+        let scene = try Scene()
+        let report = scene.path("report-%.json")
+        let onGPU = try predict(scene, ["STAND_IN_REPORT": report])
+        #expect(onGPU.status == 0, "\(onGPU.errors)")
+        let onCPU = try predict(scene, ["PRIMED_DEVICES": "cpu"])
+        struct Line: Decodable {
+            let output: String
+            let logprob: Double
+        }
+        func read(_ ending: Scene.Ending) throws -> [Line] {
+            try ending.lines.map { try JSONDecoder().decode(Line.self, from: Data($0.utf8)) }
+        }
+        for (one, other) in zip(try read(onGPU), try read(onCPU)) {
+            #expect(one.output == other.output)
+            #expect(abs(one.logprob - other.logprob) < 0.05 * abs(other.logprob))
+        }
+        // All that was taken was given back, and memory was asked for once.
+        struct Report: Decodable {
+            let allocations, allocations_ever, modules, streams, events, host_allocations, launches: Int
+        }
+        let name = try #require(try scene.names(in: ".").first { $0.hasPrefix("report-") })
+        let found = try JSONDecoder().decode(Report.self, from: try scene.bytes(name))
+        #expect(found.launches > 0)
+        #expect(found.allocations_ever == 1)
+        let held = [found.allocations, found.modules, found.streams, found.events, found.host_allocations]
+        #expect(held.allSatisfy { $0 == 0 })
+    }
+
+    @Test(arguments: [
+        ("cuLaunchKernel:17:719", "cuLaunchKernel of pcu_", "CUDA_ERROR_LAUNCH_FAILED"),
+        ("cublasGemmEx:5:13", "cublasGemmEx on cuda:0 (stand-in)", "execution failed"),
+        ("cuMemcpyDtoHAsync_v2:1:700", "cuMemcpyDtoHAsync on cuda:0 (stand-in)", "CUDA_ERROR_ILLEGAL_ADDRESS"),
+        ("cuMemAlloc_v2:1:2", "cuMemAlloc on cuda:0 (stand-in)", "CUDA_ERROR_OUT_OF_MEMORY"),
+        ("cuInit:1:100", "cuInit on the driver", "CUDA_ERROR_NO_DEVICE"),
+    ])
+    func anErrorNamesTheCallAndThePlace(_ fault: String, _ call: String, _ reason: String) throws {
+        let ending = try predict(try Scene(), ["STAND_IN_FAIL": fault])
+        #expect(ending.status == 69)
+        #expect(ending.errors.contains(call) && ending.errors.contains(reason), "\(ending.errors)")
+        #expect(ending.out.isEmpty)
+    }
+
+    @Test func whatDoesNotFitIsRefusedBeforeTheWorkStarts() throws {
+        let small = try predict(try Scene(), ["STAND_IN_MEMORY": "38M"])
+        #expect(small.status == 69)
+        #expect(small.errors.contains("cuda:0 (stand-in): no room for"), "\(small.errors)")
+    }
+
+    @Test func aLostGPUCostsTheJobNothing() throws {
+        let scene = try Scene()
+        try FileManager.default.copyItem(
+            atPath: try scene.manifest("waits"), toPath: scene.path("inbox/waits.json"))
+        let environment = try standIn(["STAND_IN_FAIL": "cuStreamSynchronize:40:214"])
+        let first = try scene.start(
+            ["serve", "--once", "--config", scene.path("primed.json5")], environment: environment
+        ).ending()
+        #expect(first.status == 0)
+        #expect(first.errors.contains("device-lost"), "\(first.errors)")
+        #expect(!scene.exists("outbox/waits"))
+        // Another daemon, another device: the job is done, and its first attempt does not count.
+        let second = try scene.onSite("serve", "--once")
+        #expect(second.status == 0)
+        #expect(try scene.result("waits").status == "done")
+    }
+}
