@@ -70,11 +70,20 @@ private func mistakes(_ text: String?, environment: [String: String] = [:]) -> [
         #expect(slots == .init(key: "slots", value: "4", origin: "$PRIMED_SLOTS"))
     }
 
+    @Test func aGPUIsASlotAndTheCPUHasMany() throws {
+        #expect(try read("{slots: 3}").slotDevices == ["cpu", "cpu", "cpu"])
+        #expect(try read("{slots: 3, devices: 'cuda'}").slotDevices == ["cuda:0"])
+        #expect(try read("{devices: 'cuda:0, cuda:3'}").slotDevices == ["cuda:0", "cuda:3"])
+    }
+
     static let broken: [(text: String, message: String)] = [
         ("{slot: 2}", "slot: an unknown key; did you mean slots?"),
         ("{slots: 0}", "slots: 0; write a whole number from 1 to 64"),
         ("{slots: 65}", "slots: 65; write a whole number from 1 to 64"),
         ("{slots: \"2\"}", "slots: a text; write a whole number from 1 to 64"),
+        ("{devices: \"gpu\"}", "devices: \"gpu\"; write cpu, or GPUs as cuda:0, cuda:1, each once"),
+        ("{devices: \"\"}", "devices: \"\"; write cpu, or GPUs as cuda:0, cuda:1, each once"),
+        ("{devices: \"cuda, cuda:0\"}", "devices: \"cuda, cuda:0\"; write cpu, or GPUs as cuda:0, cuda:1, each once"),
         ("{inbox: 1}", "inbox: 1; write a text"),
         ("{inbox: \"\"}", "inbox: no path; write a folder's path"),
         ("{inbox: \"a\\u0000\"}", "inbox: no path; write a folder's path"),

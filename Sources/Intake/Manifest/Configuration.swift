@@ -148,9 +148,9 @@ extension Configuration {
 
     private static let devices = Key(name: "devices") { fields, _, configuration in
         guard let text = fields.text("devices") else { return }
-        let names = text.split(separator: ",").map { String($0.filter { $0 != " " }) }
+        let names = text.split(separator: ",").map { $0.filter { $0 != " " } }.map { $0 == "cuda" ? "cuda:0" : $0 }
         let areGPUs = names.allSatisfy { name in
-            name == "cuda" || name.hasPrefix("cuda:") && Int(name.dropFirst(5)).map { (0..<64).contains($0) } == true
+            name.hasPrefix("cuda:") && Int(name.dropFirst(5)).map { (0..<64).contains($0) } == true
         }
         guard names == ["cpu"] || areGPUs && !names.isEmpty && Set(names).count == names.count else {
             fields.wrong(
