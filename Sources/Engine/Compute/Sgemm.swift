@@ -19,10 +19,10 @@ func sgemmRate(threads: Int, size: Int = 1536) -> Double {
 }
 
 extension CPUBackend {
-    /// The instruction set that the kernels run on, for people.
     /// The library of the large products, as it describes itself.
     public static var library: String { String(cString: openblas_get_config()) }
 
+    /// The instruction set that the kernels run on, for people.
     public static var instructionSet: String {
         switch pk_current_isa() {
         case PK_AVX512: "AVX-512"
