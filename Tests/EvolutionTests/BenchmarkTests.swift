@@ -6,9 +6,9 @@ import Testing
 
 /// Evaluations to 1e-8 beside pycma's on the same functions (Fixtures/pycma.py, 200 seeds).
 ///
-/// A few seeds in small dimensions by default; `PRIMED_SEEDS=200 swift test -c release -Xswiftc -enable-testing
-/// --filter BenchmarkTests` runs all of it and prints the table; PRIMED_DIMENSIONS=24,96 and PRIMED_PROBLEMS=sphere,rastrigin
-/// choose parts. A run in 96 dimensions takes up to minutes.
+/// A few seeds in small dimensions by default; `PRIMED_SEEDS=1-200 swift test -c release -Xswiftc -enable-testing
+/// --filter BenchmarkTests` runs all of it and prints every run and the table; PRIMED_DIMENSIONS=24,96 and
+/// PRIMED_PROBLEMS=sphere,rastrigin choose parts, a range of seeds one part of the hours that 96 dimensions take.
 @Suite struct BenchmarkTests {
     struct Peer: Decodable {
         var runs: [String: [Int?]]
@@ -41,7 +41,12 @@ import Testing
         },
     ]
 
-    static let seeds = ProcessInfo.processInfo.environment["PRIMED_SEEDS"].flatMap(Int.init)
+    /// "1-200"; nil where a quick look is enough.
+    static let seeds: ClosedRange<Int>? = ProcessInfo.processInfo.environment["PRIMED_SEEDS"].map {
+        let ends = $0.split(separator: "-").compactMap { Int($0) }
+        precondition(ends.count == 2 && ends[0] <= ends[1], "PRIMED_SEEDS is \($0); a range as 1-200 was expected")
+        return ends[0]...ends[1]
+    }
     static let dimensions: [Int] =
         ProcessInfo.processInfo.environment["PRIMED_DIMENSIONS"]?.split(separator: ",").compactMap { Int($0) }
         ?? (seeds == nil ? [3, 5] : [3, 5, 24, 96])
@@ -56,10 +61,15 @@ import Testing
     @Test(arguments: chosen, dimensions)
     func evaluationsAreThoseOfPycma(_ problem: Problem, _ dimension: Int) throws {
         let peer = try JSONDecoder().decode(Peer.self, from: fixture("pycma-\(dimension).json"))
-        let seeds = Self.seeds ?? 25
+        let seeds = Self.seeds ?? 1...25
         let population = problem.name == "rastrigin" ? peer.rastrigin_population : nil
-        let runs = (1...seeds).map {
-            evaluations(problem, dimension, population: population, seed: UInt64($0), target: peer.target)
+        let runs = seeds.map { seed in
+            let run = evaluations(problem, dimension, population: population, seed: UInt64(seed), target: peer.target)
+            if Self.seeds != nil {
+                print("run", problem.name, dimension, seed, run.map(String.init) ?? "-")
+                fflush(nil)
+            }
+            return run
         }
         let theirs = try #require(peer.runs[problem.name])
         let hits = runs.compactMap(\.self)
@@ -71,7 +81,7 @@ import Testing
                 "\(Int(median(theirHits))) | \(theirHits.count)/\(theirs.count) | \(ratio) |")
         }
         // 25 medians spread more than 200.
-        let tolerance = seeds < 100 ? 0.25 : 0.1
+        let tolerance = seeds.count < 100 ? 0.25 : 0.1
         #expect(abs(median(hits) / median(theirHits) - 1) < tolerance)
         // Success rates within three standard deviations of their difference.
         let rate = Double(hits.count) / Double(runs.count)
