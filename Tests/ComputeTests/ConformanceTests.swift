@@ -117,6 +117,76 @@ struct ConformanceTests {
     }
 
     @Test(arguments: Machine.allCases)
+    func decoding(_ machine: Machine) throws {
+        let shape = Case(24, 16, heads: 2, 1, of: 16).shape
+        switch machine {
+        case .cpu, .cpuBF16: try decode(CPUBackend(threads: 2, keepBF16: machine.isBF16), machine, shape)
+        case .cuda, .cudaBF16: try decode(StandIn.backend(.checked, isBF16: machine.isBF16), machine, shape)
+        }
+    }
+
+    /// Sequences continued by several tokens without a look are those that are looked at every time, with few rows and
+    /// more, over the ends of blocks, and when a batch comes again.
+    private func decode<B: Backend>(_ backend: B, _ machine: Machine, _ shape: ModelShape) throws {
+        let model = SmallModel(shape, bf16: machine.isBF16, seed: 5)
+        let loaded = try Loaded(model, backend)
+        var numbers = Numbers(6)
+        let mixtures = [
+            MixtureWeights(layers: []), MixtureWeights(layers: (0..<shape.layers).map { _ in numbers.array(2) }),
+        ]
+        try backend.reserve(rows: 128, positions: 80, shape: shape, rotary: model.rotary)
+        try backend.setMixtures(
+            mixtures, rows: [64, 64], bank: loaded.bank,
+            shape: BankShape(slots: model.slots, rank: model.rank, factors: false), weights: loaded.layers)
+        let cache = try backend.cache(blocks: 10, shape: shape)
+        let lengths = [30, 5, 25, 1, 31]
+        var prompts = StepRows()
+        for (index, length) in lengths.enumerated() {
+            prompts.spans.append(
+                Span(row: prompts.count, count: length, position: 0, blocks: 2 * index, mixture: index % 2))
+            prompts.tokens += (0..<length).map { _ in Int32(abs(numbers.next()) * 60) }
+            prompts.blocks += [Int32(9 - 2 * index), Int32(8 - 2 * index)]
+        }
+        loaded.forward(prompts, cache: cache)
+        _ = try backend.hidden(rows: 1, norm: loaded.finalNorm)
+        let counts = [5, 1, 5]
+        for (batch, count) in counts.enumerated() {
+            var rows = StepRows(blocks: prompts.blocks)
+            for index in 0..<count {
+                rows.spans.append(
+                    Span(row: index, count: 1, position: lengths[index], blocks: 2 * index, mixture: index % 2))
+                rows.tokens.append(Int32(index + count))
+            }
+            func pick(_ row: Int, _ step: Int) -> Pick {
+                guard row % 2 == 1 else { return .greedy }
+                return .sample(temperature: 1, topP: 0.9, draw: Double((7 * step + row) % 11) / 11)
+            }
+            let picks = (0..<8).map { step in (0..<count).map { pick($0, step) } }
+            func forward() {
+                backend.embed(table: loaded.embedding)
+                for (number, weights) in loaded.layers.enumerated() {
+                    backend.attentionInput(layer: number, weights: weights, projection: .all)
+                    backend.attend(layer: number)
+                    backend.layerOutput(layer: number, weights: weights)
+                }
+            }
+            let wanted = try backend.decodeStepByStep(
+                rows, cache: cache, picks: picks, norm: loaded.finalNorm, head: loaded.head, forward: forward)
+            #expect(Set(wanted.flatMap { $0 }.map { "\($0)" }).count > 4)
+            for steps in [8, 3] {
+                let found = try backend.decode(
+                    rows, cache: cache, picks: Array(picks.prefix(steps)), norm: loaded.finalNorm, head: loaded.head,
+                    forward: forward)
+                #expect(found == Array(wanted.prefix(steps)), "\(count) rows, \(steps) steps")
+                // Recorded for the rows at hand and those before, and not again.
+                if let cuda = backend as? CUDABackend {
+                    #expect(cuda.graphs.count == Set(counts.prefix(batch + 1)).count)
+                }
+            }
+        }
+    }
+
+    @Test(arguments: Machine.allCases)
     func picks(_ machine: Machine) throws {
         let shape = Case(24, 16, heads: 2, 1, of: 16).shape
         var wide = shape

@@ -44,12 +44,16 @@ import Testing
         // All that was taken was given back, and memory was asked for once.
         struct Report: Decodable {
             let allocations, allocations_ever, modules, streams, events, host_allocations, launches: Int
+            let graphs: Int
         }
         let name = try #require(try scene.names(in: ".").first { $0.hasPrefix("report-") })
         let found = try JSONDecoder().decode(Report.self, from: try scene.bytes(name))
         #expect(found.launches > 0)
         #expect(found.allocations_ever == 1)
-        let held = [found.allocations, found.modules, found.streams, found.events, found.host_allocations]
+        let held = [
+            found.allocations, found.modules, found.streams, found.events, found.host_allocations,
+            found.graphs,
+        ]
         #expect(held.allSatisfy { $0 == 0 })
     }
 
@@ -73,11 +77,13 @@ import Testing
         #expect(small.errors.contains("cuda:0 (stand-in): no room for"), "\(small.errors)")
     }
 
-    @Test func aLostGPUCostsTheJobNothing() throws {
+    /// While the model is loaded, and while the history is predicted.
+    @Test(arguments: ["cuStreamSynchronize:40:214", "cuLaunchKernel:300:214"])
+    func aLostGPUCostsTheJobNothing(_ fault: String) throws {
         let scene = try Scene()
         try FileManager.default.copyItem(
             atPath: try scene.manifest("waits"), toPath: scene.path("inbox/waits.json"))
-        let environment = try standIn(["STAND_IN_FAIL": "cuStreamSynchronize:40:214"])
+        let environment = try standIn(["STAND_IN_FAIL": fault])
         let first = try scene.start(
             ["serve", "--once", "--config", scene.path("primed.json5")], environment: environment
         ).ending()
@@ -88,5 +94,19 @@ import Testing
         let second = try scene.onSite("serve", "--once")
         #expect(second.status == 0)
         #expect(try scene.result("waits").status == "done")
+    }
+
+    @Test func aFaultInTheSearchCostsOneAttempt() throws {
+        let scene = try Scene()
+        try FileManager.default.copyItem(
+            atPath: try scene.manifest("fails"), toPath: scene.path("inbox/fails.json"))
+        let environment = try standIn(["STAND_IN_FAIL": "cuLaunchKernel:300:719"])
+        let daemon = try scene.start(["serve", "--config", scene.path("primed.json5")], environment: environment)
+        #expect(try scene.wait { daemon.said.contains("attempt-failed") })
+        daemon.process.terminate()
+        #expect(try daemon.ending().errors.contains(#""attempt":1,"code":"device""#), "\(daemon.said)")
+        // The next attempt is on a sound device.
+        #expect(try scene.onSite("serve", "--once").status == 0)
+        #expect(try scene.result("fails").status == "done")
     }
 }

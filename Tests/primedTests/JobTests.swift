@@ -128,6 +128,33 @@ struct JobTests {
         #expect(try scene.text("outbox/job/78/report.html").contains("is held"))
     }
 
+    /// What the model can never take ends its target before the search, not after it; the others go on.
+    @Test func anImpossibleQueryIsRefusedFirst() throws {
+        let scene = try Scene()
+        let item = #"{"id":"1","description":"A clock","tag":"x11"}"#
+        let long = String(repeating: "clock ", count: 3000)
+        func target(_ user: String, _ description: String) -> String {
+            """
+            { "user": "\(user)", "history": [\(item)],
+              "queries": [{ "id": "q7", "input": "tags: [x11] description: \(description)" }] }
+            """
+        }
+        let manifest = try scene.manifest(
+            "job", users: #"["u", "v"]"#, targets: "[\(target("u", long)), \(target("v", "A bell"))]", budget: 4)
+        #expect(try scene.onSite("run", manifest).status == 70)
+        let targets = try #require(try scene.result("job").targets)
+        #expect(targets.map(\.status) == ["failed", "done"] || targets.map(\.status) == ["failed", "base"])
+        let error = try #require(targets.first?.error)
+        #expect(error.code == "too-long")
+        #expect(error.where.hasPrefix("user u, query q7"), "\(error.where)")
+        let log = try scene.text("outbox/job/log.jsonl").split(separator: "\n")
+        func evaluations(_ user: String) -> Int {
+            log.count { $0.contains("\"event\":\"evaluated\"") && $0.contains("\"user\":\"\(user)\"") }
+        }
+        #expect(evaluations("u") == 0)
+        #expect(evaluations("v") > 0)
+    }
+
     /// What stands in a history is in no log, message or report, whether the job succeeds or fails.
     @Test func historyTextStaysPrivate() throws {
         let scene = try Scene()

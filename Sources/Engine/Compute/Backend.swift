@@ -195,8 +195,9 @@ public protocol Backend: AnyObject {
     func vector(_ values: [Float]) throws(ComputeError) -> Vector
     /// Bytes of a block of the cache: all layers and heads of `cacheBlock` tokens.
     func blockBytes(_ shape: ModelShape) -> Int
-    /// Bytes that a cache can have beside what is loaded and reserved; `held` is the one that it would replace.
-    func cacheRoom(replacing held: Cache?) -> Int
+    /// Bytes that are left for a cache; nil where it does not share a bounded memory with all that is loaded and reserved.
+    /// Where it does, it has to go before more of that is, and can be as large as what is left.
+    var room: Int? { get }
     func cache(blocks: Int, shape: ModelShape) throws(ComputeError) -> Cache
     /// Copies a block whole, all layers.
     func copyBlock(_ cache: Cache, from source: Int32, to target: Int32)
@@ -218,6 +219,18 @@ public protocol Backend: AnyObject {
     func gather(_ rows: [Int])
     /// Final norm, head, and what is wanted of each of the first rows of x.
     func pick(_ picks: [Pick], norm: Vector, head: Matrix) throws(ComputeError) -> [Picked]
+    /// Continues sequences, each step's tokens being the next step's rows, without a look in between.
+    ///
+    /// - Parameters:
+    ///   - rows: spans of one row, one after the other, with blocks for all positions to come.
+    ///   - picks: `[steps][rows]`, up to `decodeStride` steps; a row's differ in their draws alone.
+    ///   - forward: queues the embedding and all layers for the rows at hand.
+    /// - Returns: `[steps][rows]`; what comes after `unsound` in a row means nothing.
+    func decode(
+        _ rows: StepRows, cache: Cache, picks: [[Pick]], norm: Vector, head: Matrix, forward: () -> Void
+    ) throws(ComputeError) -> [[Picked]]
+    /// The most steps that `decode` takes; 1 where looking at every token costs nothing.
+    var decodeStride: Int { get }
     /// Final norm of the first `rows` rows of x, `[rows][hidden]`.
     func hidden(rows: Int, norm: Vector) throws(ComputeError) -> [[Float]]
 
@@ -227,4 +240,33 @@ public protocol Backend: AnyObject {
     /// Floating-point operations a second of the machine's own library in one large product.
     func largeProductRate() throws(ComputeError) -> Double
     var scratchBytes: Int { get }
+}
+
+extension Backend {
+    public var decodeStride: Int { 1 }
+
+    public func decode(
+        _ rows: StepRows, cache: Cache, picks: [[Pick]], norm: Vector, head: Matrix, forward: () -> Void
+    ) throws(ComputeError) -> [[Picked]] {
+        try decodeStepByStep(rows, cache: cache, picks: picks, norm: norm, head: head, forward: forward)
+    }
+
+    /// What `decode` means.
+    func decodeStepByStep(
+        _ rows: StepRows, cache: Cache, picks: [[Pick]], norm: Vector, head: Matrix, forward: () -> Void
+    ) throws(ComputeError) -> [[Picked]] {
+        var rows = rows
+        var all: [[Picked]] = []
+        for wanted in picks {
+            begin(rows, cache: cache)
+            forward()
+            let picked = try pick(wanted, norm: norm, head: head)
+            for (row, result) in picked.enumerated() {
+                rows.spans[row].position += 1
+                if case .token(let token) = result { rows.tokens[row] = token }
+            }
+            all.append(picked)
+        }
+        return all
+    }
 }

@@ -73,7 +73,7 @@ public final class CPUBackend: Backend, @unchecked Sendable {
 
     public func blockBytes(_ shape: ModelShape) -> Int { 4 * shape.blockFloats }
 
-    public func cacheRoom(replacing held: CPUCache?) -> Int { .max }
+    public var room: Int? { nil }
 
     public func cache(blocks: Int, shape: ModelShape) -> CPUCache { CPUCache(blocks: blocks, shape: shape) }
 

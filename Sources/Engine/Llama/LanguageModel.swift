@@ -72,7 +72,7 @@ public struct EngineOptions: Sendable, Equatable {
     public var threads = 2
     /// Rows of a step.
     public var tokenBudget = 2048
-    /// Bytes of keys and values.
+    /// Bytes of keys and values on the CPU; on a GPU they get what is left.
     public var cacheBytes = 1 << 30
     /// Weights that take up to this many bytes as float32 are widened once, which makes a job an eighth faster; larger
     /// ones stay bf16 in memory.
@@ -110,6 +110,8 @@ public protocol LanguageModel: AnyObject {
     var config: LlamaConfig { get }
     /// Replaces the bank.
     func load(bank adapters: [Adapter]) throws(LlamaError)
+    /// Refuses a prompt that could never be continued: longer than the model's positions, or than the cache can hold.
+    func admit(_ prompt: [Int32], maxNewTokens: Int) throws(LlamaError)
     /// Continues every request, all in one batch; equal requests are computed once.
     func generate(
         _ requests: [Request], mixtures: [Mixture], merge: Merge, progress: ((Progress) -> Void)?

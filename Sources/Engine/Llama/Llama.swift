@@ -84,8 +84,14 @@ public final class Llama<B: Backend>: LanguageModel {
 
     public func load(bank adapters: [Adapter]) throws(LlamaError) {
         bank = nil
+        makeRoom()
         bank = adapters.isEmpty ? nil : try Bank(adapters, config: config, backend: backend)
         totals.bankBytes = bank?.byteCount ?? 0
+    }
+
+    /// Lets the cache go where it would be in the way of what is taken next; nothing is in it between two calls.
+    func makeRoom() {
+        if backend.room != nil { cache = nil }
     }
 
     public var statistics: EngineStatistics {
@@ -139,6 +145,13 @@ public final class Llama<B: Backend>: LanguageModel {
             completion.logprob = plan.scoring[index].map { plan.sequences[$0].logprob }
             return completion
         }
+    }
+
+    public func admit(_ prompt: [Int32], maxNewTokens: Int) throws(LlamaError) {
+        let request = Request(prompt: prompt, maxNewTokens: maxNewTokens)
+        try check(request, 0, mixtures: 1)
+        var run = Run(self, Plan([request], mixtureOf: [0]))
+        try run.prepare([.base], merge: .delta)
     }
 
     private func check(_ request: Request, _ index: Int, mixtures: Int) throws(LlamaError) {

@@ -14,6 +14,8 @@ struct Run<B: Backend> {
     /// Children of each prefix that are still to be admitted.
     private var heirs: [Int: Int] = [:]
     private var finished = 0
+    /// Tokens by which sequences are continued before their ends are looked for.
+    private var stride = 1
 
     init(_ llama: Llama<B>, _ plan: Plan) {
         self.llama = llama
@@ -24,25 +26,39 @@ struct Run<B: Backend> {
         _ mixtures: [Mixture], merge: Merge, progress: ((Progress) -> Void)?
     ) throws(LlamaError) {
         guard !plan.sequences.isEmpty else { return }
-        let cache: B.Cache
-        do {
-            cache = try prepare(mixtures, merge: merge)
-        } catch {
-            guard error.code == .memory, llama.shrink() else { throw error }
-            cache = try prepare(mixtures, merge: merge)
-        }
+        let cache = try prepare(mixtures, merge: merge)
         waiting = plan.order[...]
         for sequence in plan.sequences { if let parent = sequence.parent { heirs[parent, default: 0] += 1 } }
         while !waiting.isEmpty || !active.isEmpty {
             let rows = nextStep(cache)
-            try llama.step(rows, cache: cache, run: &self)
-            llama.totals.steps += 1
+            if let most = continuation(of: rows) {
+                let (going, steps) = (active.count, min(stride, most))
+                try llama.decode(rows, steps: steps, cache: cache, run: &self)
+                llama.totals.steps += steps
+                // Tokens after an end are wasted: the more sequences end, the sooner the next look.
+                let isQuiet = 8 * (going - active.count) < going
+                stride = isQuiet ? min(2 * stride, llama.backend.decodeStride) : max(1, stride / 2)
+            } else {
+                try llama.step(rows, cache: cache, run: &self)
+                llama.totals.steps += 1
+            }
             progress?(Progress(finished: finished, total: plan.sequences.count))
         }
         llama.totals.cacheBytes = max(llama.totals.cacheBytes, table.highest * llama.backend.blockBytes(llama.shape))
     }
 
-    private mutating func prepare(_ mixtures: [Mixture], merge: Merge) throws(LlamaError) -> B.Cache {
+    /// Takes all the memory that the call needs; where a device has too little, with smaller steps from now on.
+    @discardableResult
+    mutating func prepare(_ mixtures: [Mixture], merge: Merge) throws(LlamaError) -> B.Cache {
+        do {
+            return try take(mixtures, merge: merge)
+        } catch {
+            guard error.code == .memory, llama.shrink() else { throw error }
+            return try take(mixtures, merge: merge)
+        }
+    }
+
+    private mutating func take(_ mixtures: [Mixture], merge: Merge) throws(LlamaError) -> B.Cache {
         let config = llama.config
         // New tokens end where the model's positions do.
         for index in plan.sequences.indices {
@@ -52,27 +68,16 @@ struct Run<B: Backend> {
             }
         }
         let longest = plan.sequences.map(\.longest).max() ?? 1
-        let rows = min(
-            llama.options.tokenBudget, plan.sequences.reduce(0) { $0 + $1.promptCount - $1.shared })
+        llama.makeRoom()
+        // Where memory is bounded, all that steps need comes before the cache, once and for all.
+        let rows =
+            llama.backend.room != nil
+            ? llama.options.tokenBudget
+            : min(llama.options.tokenBudget, plan.sequences.reduce(0) { $0 + $1.promptCount - $1.shared })
         try onDevice { () throws(ComputeError) in
             try llama.backend.reserve(
                 rows: max(rows, 1), positions: longest, shape: llama.shape, rotary: config.rotaryFrequencies)
         }
-        let blockBytes = llama.backend.blockBytes(llama.shape)
-        let room = llama.backend.cacheRoom(replacing: llama.cache?.storage)
-        let allowed = min(llama.options.cacheBytes, room) / blockBytes
-        let prefixes = plan.sequences.filter { $0.purpose == .prefix }.reduce(0) { $0 + $1.ownBlocks }
-        let largest = plan.sequences.map(\.ownBlocks).max() ?? 0
-        guard prefixes + largest <= allowed else {
-            throw LlamaError(
-                .memory, "key-value cache", found: "\((prefixes + largest) * blockBytes >> 20) MiB for one sequence",
-                remedy:
-                    room < llama.options.cacheBytes
-                    ? "the device has room for \(room >> 20) MiB; shorten the prompts or take a larger device"
-                    : "the configuration allows \(llama.options.cacheBytes >> 20) MiB; raise it or shorten the prompts")
-        }
-        let blocks = min(allowed, plan.sequences.reduce(0) { $0 + $1.ownBlocks })
-        table = BlockTable(blocks: blocks)
         var weights: [MixtureWeights] = []
         for (index, mixture) in mixtures.enumerated() {
             if let bank = llama.bank {
@@ -91,6 +96,27 @@ struct Run<B: Backend> {
                 shape: llama.bank.map { BankShape(slots: $0.slots, rank: $0.rank, factors: merge == .factors) },
                 weights: llama.layers)
         }
+        return try cache()
+    }
+
+    /// A cache for as many sequences at once as there is room for.
+    private mutating func cache() throws(LlamaError) -> B.Cache {
+        let blockBytes = llama.backend.blockBytes(llama.shape)
+        let room = llama.backend.room
+        let allowed = (room ?? llama.options.cacheBytes) / blockBytes
+        let prefixes = plan.sequences.filter { $0.purpose == .prefix }.reduce(0) { $0 + $1.ownBlocks }
+        let largest = plan.sequences.map(\.ownBlocks).max() ?? 0
+        guard prefixes + largest <= allowed else {
+            throw LlamaError(
+                .memory, "key-value cache", found: "\((prefixes + largest) * blockBytes >> 20) MiB for one sequence",
+                remedy: room.map {
+                    "the device has room for \($0 >> 20) MiB; shorten the prompts or take a larger device"
+                }
+                    ?? "the configuration allows \(llama.options.cacheBytes >> 20) MiB; raise it or shorten the prompts"
+            )
+        }
+        let blocks = min(allowed, plan.sequences.reduce(0) { $0 + $1.ownBlocks })
+        table = BlockTable(blocks: blocks)
         if let cache = llama.cache, cache.blocks >= blocks { return cache.storage }
         llama.cache = nil
         let storage = try onDevice { () throws(ComputeError) in
@@ -124,6 +150,16 @@ struct Run<B: Backend> {
         return rows.sorted {
             (plan.sequences[$0.sequence].mixture, $0.sequence) < (plan.sequences[$1.sequence].mixture, $1.sequence)
         }
+    }
+
+    /// By how many tokens all of a step's sequences may be continued; nil if some are not at that yet.
+    private func continuation(of rows: [(sequence: Int, position: Int, count: Int)]) -> Int? {
+        var most = Int.max
+        for row in rows {
+            guard row.count == 1, let next = plan.sequences[row.sequence].continuation else { return nil }
+            most = min(most, next.most)
+        }
+        return most
     }
 
     private mutating func admit(_ index: Int, _ cache: B.Cache) {

@@ -55,17 +55,28 @@ struct Sequence {
             guard position + 1 >= answer, position + 1 < tokens.count else { return nil }
             return .logProbability(of: tokens[position + 1])
         case .generate(_, let sampling):
-            guard position == tokens.count - 1 else { return nil }
-            switch sampling {
-            case .greedy: return .greedy
-            case .seeded(let temperature, let topP, let seed):
-                return .sample(
-                    temperature: temperature, topP: topP, draw: uniform(seed: seed, step: tokens.count - promptCount))
-            }
+            return position == tokens.count - 1 ? sampling.pick(step: generated.count) : nil
         }
     }
 
+    /// How many tokens it may still be continued by, and how each is chosen, where only its last token is not cached yet.
+    var continuation: (most: Int, sampling: Sampling)? {
+        guard case .generate(let most, let sampling) = purpose, cached == tokens.count - 1 else { return nil }
+        return (most - generated.count, sampling)
+    }
+
     var isEmbedded: Bool { purpose == .embed }
+}
+
+extension Sampling {
+    /// How a sequence's new token number `step` is chosen.
+    func pick(step: Int) -> Pick {
+        switch self {
+        case .greedy: .greedy
+        case .seeded(let temperature, let topP, let seed):
+            .sample(temperature: temperature, topP: topP, draw: uniform(seed: seed, step: step))
+        }
+    }
 }
 
 /// A uniform number in [0, 1) that follows from the seed and the step alone: SplitMix64's finalizer on a counter.

@@ -8,16 +8,42 @@ extension Llama {
         let rows = pack(parts, &run)
         backend.begin(rows, cache: cache)
         backend.embed(table: embedding)
-        for layer in 0..<(config.layers - 1) {
-            backend.attentionInput(layer: layer, weights: layers[layer], projection: .all)
-            backend.attend(layer: layer)
-            backend.layerOutput(layer: layer, weights: layers[layer])
-        }
+        for layer in 0..<(config.layers - 1) { wholeLayer(layer) }
         let needed = needed(parts, run)
         lastLayer(rows, needed, cache: cache)
         try hand(needed, to: &run)
         totals.prefillTokens += parts.reduce(0) { $0 + ($1.count > 1 ? $1.count : 0) }
         run.settle(parts)
+    }
+
+    /// Continues sequences of which every last token alone is missing in the cache by `steps` tokens each, or to their ends.
+    func decode(
+        _ parts: [(sequence: Int, position: Int, count: Int)], steps: Int, cache: B.Cache, run: inout Run<B>
+    ) throws(LlamaError) {
+        for part in parts { run.extend(part.sequence, to: part.position + steps) }
+        let rows = pack(parts, &run)
+        let sequences = parts.map { run.plan.sequences[$0.sequence] }
+        let picks = (0..<steps).map { step in
+            sequences.compactMap { $0.continuation?.sampling.pick(step: $0.generated.count + step) }
+        }
+        let picked = try onDevice { () throws(ComputeError) in
+            try backend.decode(rows, cache: cache, picks: picks, norm: finalNorm, head: head) {
+                backend.embed(table: embedding)
+                for layer in 0..<config.layers { wholeLayer(layer) }
+            }
+        }
+        for results in picked {
+            for (part, result) in zip(parts, results) where !run.plan.sequences[part.sequence].ended {
+                try run.take(result, sequence: part.sequence)
+            }
+        }
+        run.settle(parts.map { ($0.sequence, $0.position, steps) })
+    }
+
+    private func wholeLayer(_ layer: Int) {
+        backend.attentionInput(layer: layer, weights: layers[layer], projection: .all)
+        backend.attend(layer: layer)
+        backend.layerOutput(layer: layer, weights: layers[layer])
     }
 
     /// A row that goes past the last layer's keys and values.
@@ -63,9 +89,7 @@ extension Llama {
     private func lastLayer(_ rows: StepRows, _ needed: [Needed], cache: B.Cache) {
         let layer = config.layers - 1
         guard needed.count < rows.count else {
-            backend.attentionInput(layer: layer, weights: layers[layer], projection: .all)
-            backend.attend(layer: layer)
-            backend.layerOutput(layer: layer, weights: layers[layer])
+            wholeLayer(layer)
             return
         }
         backend.attentionInput(layer: layer, weights: layers[layer], projection: .keysValues)

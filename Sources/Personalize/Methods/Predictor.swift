@@ -35,7 +35,7 @@ struct Predictor {
         do {
             completions = try model.generate(requests, mixtures: mixtures, merge: merge, progress: nil)
         } catch {
-            throw MethodError(.engine, error.place, found: error.found, remedy: error.remedy)
+            throw MethodError(error)
         }
         return mixtures.indices.map { mixture in
             prompts.indices.map { task.answer(tokenizer.decode(completions[mixture * prompts.count + $0].tokens)) }

@@ -59,6 +59,8 @@ public struct PriME {
         let history = try historyPrompts(user, seed: seed)
         let predictor = predictor(seed: seed)
         try load(sharers)
+        let queries = try queryPrompts(user)
+        try admit(history, queries, user: user.id)
         clock.lap(\.prepare)
 
         guard progress(.references) else { throw interrupted(user: user.id) }
@@ -76,7 +78,7 @@ public struct PriME {
         clock.lap(\.search)
 
         guard progress(.queries) else { throw interrupted(user: user.id) }
-        let answers = try self.answers(user, predictor: predictor, mixture: choice.mixture)
+        let answers = try self.answers(queries, predictor: predictor, mixture: choice.mixture)
         clock.lap(\.queries)
         return Personalization(
             choice: choice, base: scores[0], sharers: Array(scores.dropFirst()), candidates: search.entries,
@@ -109,7 +111,7 @@ public struct PriME {
         do {
             try model.load(bank: sharers.map(\.adapter))
         } catch {
-            throw MethodError(.engine, error.place, found: error.found, remedy: error.remedy)
+            throw MethodError(error)
         }
     }
 
@@ -150,18 +152,36 @@ public struct PriME {
             items: examples.map(\.item))
     }
 
-    private func answers(
-        _ user: User, predictor: Predictor, mixture: Mixture
-    ) throws(MethodError) -> [Answer] {
-        let prompts: [Prompt]
+    private func queryPrompts(_ user: User) throws(MethodError) -> [(id: String, tokens: [Int32])] {
         do {
-            prompts = try task.prompts(user)
+            return try task.prompts(user).map { ($0.id, tokenizer.encode($0.text)) }
         } catch {
             throw MethodError(.task, error.place, found: error.found, remedy: error.remedy)
         }
-        guard !prompts.isEmpty else { return [] }
-        let outputs = try predictor.predictions(prompts.map { tokenizer.encode($0.text) }, mixtures: [mixture])[0]
-        return zip(prompts, outputs).map { Answer(id: $0.id, output: $1) }
+    }
+
+    /// A prompt that the engine can never take is refused before the work starts, not after the search.
+    private func admit(
+        _ history: HistoryPrompts, _ queries: [(id: String, tokens: [Int32])], user: String
+    ) throws(MethodError) {
+        let named =
+            zip(history.items, history.tokens).map { ("history item \($0)", $1) }
+            + queries.map { ("query \($0.id)", $0.tokens) }
+        for (name, tokens) in named {
+            do {
+                try model.admit(tokens, maxNewTokens: settings.maxNewTokens)
+            } catch {
+                throw MethodError(error, at: "user \(user), \(name)")
+            }
+        }
+    }
+
+    private func answers(
+        _ queries: [(id: String, tokens: [Int32])], predictor: Predictor, mixture: Mixture
+    ) throws(MethodError) -> [Answer] {
+        guard !queries.isEmpty else { return [] }
+        let outputs = try predictor.predictions(queries.map(\.tokens), mixtures: [mixture])[0]
+        return zip(queries, outputs).map { Answer(id: $0.id, output: $1) }
     }
 }
 

@@ -40,7 +40,7 @@ public struct JobError: Error, Equatable, Sendable, CustomStringConvertible {
     static let deviceLost = LlamaError.Code.deviceLost.rawValue
 
     /// Whether the run was merely asked to stop.
-    var isInterruption: Bool { code == MethodError.Code.interrupted.rawValue }
+    var isInterruption: Bool { code == MethodError.Code.interrupted.name }
 }
 
 extension JobError {
@@ -60,12 +60,16 @@ extension JobError {
         case let error as TokenizerError: self = told(error.code.rawValue, error.place, error.found, error.remedy)
         case let error as TaskError: self = told(error.code.rawValue, error.place, error.found, error.remedy)
         case let error as LlamaError:
-            // A device may come back, and another may be sound.
             self = JobError(
                 code: error.code.rawValue, place: error.place, message: "\(error.found); \(error.remedy)",
-                isPermanent: error.code != .device && error.code != .deviceLost)
+                isPermanent: error.code.isPermanent)
         case let error as EvolutionError: self = told(error.code.rawValue, error.place, error.found, error.remedy)
-        case let error as MethodError: self = told(error.code.rawValue, error.place, error.found, error.remedy)
+        case let error as MethodError:
+            var isPermanent = true
+            if case .engine(let code) = error.code { isPermanent = code.isPermanent }
+            self = JobError(
+                code: error.code.name, place: error.place, message: "\(error.found); \(error.remedy)",
+                isPermanent: isPermanent)
         case let error as PosixError:
             // A full disk or a missing right may mend itself; the same job then works.
             self = JobError(
@@ -75,6 +79,11 @@ extension JobError {
             self = JobError(code: "internal", place: "primed", message: "\(type(of: error))", isPermanent: false)
         }
     }
+}
+
+extension LlamaError.Code {
+    /// A device may come back, and another may be sound.
+    fileprivate var isPermanent: Bool { self != .device && self != .deviceLost }
 }
 
 /// Runs `body` and says what went wrong in a job's words.

@@ -1,5 +1,6 @@
 // libcuda's streams, events and graphs. A stream's work is done by the call that submits it.
 #include <chrono>
+#include <thread>
 
 #include "calls.h"
 
@@ -10,6 +11,7 @@ struct pcu_stream_object {
   bool capturing = false;
   bool spoilt = false;
   int mode = 0;
+  std::thread::id thread;  // that began the capture
   std::vector<Work> captured;
 };
 struct pcu_event_object {
@@ -30,7 +32,8 @@ std::set<pcu_event> events;
 std::set<pcu_graph> graphs;
 std::set<pcu_graph_exec> execs;
 
-constexpr int relaxed = 2;
+// What a capture minds: calls that allocate or wait, by any thread, by its own, or none.
+constexpr int thread_local_mode = 1, relaxed = 2;
 
 }  // namespace
 
@@ -50,6 +53,7 @@ int refused_in_capture() {
   bool refused = false;
   for (pcu_stream stream : streams) {
     if (!stream->capturing || stream->mode == relaxed) continue;
+    if (stream->mode == thread_local_mode && stream->thread != std::this_thread::get_id()) continue;
     stream->spoilt = true;
     refused = true;
   }
@@ -132,6 +136,7 @@ int cuStreamBeginCapture_v2(pcu_stream stream, int mode) {
   stream->capturing = true;
   stream->spoilt = false;
   stream->mode = mode;
+  stream->thread = std::this_thread::get_id();
   stream->captured.clear();
   return 0;
 }

@@ -20,11 +20,12 @@ typedef float pcu_value;
 #define PCU_THREADS 128      // of the attention's thread blocks
 #define PCU_ROW_THREADS 256  // of the thread blocks that work on a row
 #define PCU_PICK_THREADS 512
+#define PCU_STRIDE 8  // decoding steps between two looks of the host
 
 // A row of a step.
 typedef struct {
   int position;
-  int block;    // of the cache, where its keys and values go
+  int block;    // of the cache, where its keys and values go; -1: nowhere
   int mixture;  // index into the weights
 } pcu_row;
 
@@ -130,5 +131,19 @@ typedef struct {
   PCU_POINTER(pcu_picked) picked;
   int vocabulary;
 } pcu_choose;
+
+// Makes what was chosen the rows of the next decoding step.
+typedef struct {
+  PCU_POINTER(const pcu_picked) picked;  // [rows]
+  PCU_POINTER(pcu_picked) results;       // [steps, rows]
+  PCU_POINTER(const double) draws;       // [steps, rows]
+  PCU_POINTER(pcu_pick) picks;           // [rows]
+  PCU_POINTER(int) tokens;               // [rows]
+  PCU_POINTER(pcu_row) lines;            // [rows]
+  PCU_POINTER(pcu_piece) pieces;         // [rows], a row each; of none where the row is idle
+  PCU_POINTER(const int) blocks;
+  PCU_POINTER(int) done;  // [rows], steps
+  int rows;
+} pcu_advance;
 
 #endif

@@ -39,7 +39,7 @@ KERNEL(pcu_rotate_rows, pcu_rotate, PCU_ROW_THREADS) {
       head[at + half] = narrow(high * cosines[at] + low * sines[at]);
     }
   }
-  if (!p.stores) return;
+  if (!p.stores || row.block < 0) return;
   const pcu_value *keys = line + p.heads * PCU_HEAD;
   const pcu_value *values = keys + p.kv_heads * PCU_HEAD;
   for (int i = threadIdx.x; i < p.kv_heads * PADDED; i += PCU_ROW_THREADS) {
@@ -91,4 +91,20 @@ KERNEL(pcu_gather_rows, pcu_gather, PCU_ROW_THREADS) {
   const float *from = p.from + static_cast<long long>(p.sources[blockIdx.x]) * p.hidden;
   float *to = p.to + static_cast<long long>(blockIdx.x) * p.hidden;
   for (int i = threadIdx.x; i < p.hidden; i += PCU_ROW_THREADS) to[i] = from[i];
+}
+
+// A thread a row.
+KERNEL(pcu_advance_rows, pcu_advance, PCU_ROW_THREADS) {
+  int row = static_cast<int>(blockIdx.x) * PCU_ROW_THREADS + threadIdx.x;
+  if (row >= p.rows || p.pieces[row].count == 0) return;
+  pcu_picked picked = p.picked[row];
+  int step = p.done[row]++;
+  p.results[static_cast<long long>(step) * p.rows + row] = picked;
+  if (step + 1 == PCU_STRIDE) return;
+  p.picks[row].draw = p.draws[static_cast<long long>(step + 1) * p.rows + row];
+  p.tokens[row] = picked.sound ? picked.token : 0;
+  int position = p.pieces[row].position + 1;
+  p.pieces[row].position = position;
+  p.lines[row].position = position;
+  p.lines[row].block = p.blocks[p.pieces[row].blocks + position / PCU_BLOCK];
 }

@@ -30,7 +30,7 @@ extension CUDABackend {
                         mixture: Int32(span.mixture)))
             }
         }
-        step.needsBank = mixing.map { mixing in rows.spans.contains { !mixing.isBase[$0.mixture] } } ?? false
+        step.needsBank = needsBank(rows)
         let pieces = cut(rows)
         step.tokens = staging.put(rows.tokens)
         step.rows = staging.put(lines)
@@ -39,6 +39,10 @@ extension CUDABackend {
         step.splitPieces = (staging.put(pieces.split), pieces.split.count)
         self.step = step
         staging.flush()
+    }
+
+    func needsBank(_ rows: StepRows) -> Bool {
+        mixing.map { mixing in rows.spans.contains { !mixing.isBase[$0.mixture] } } ?? false
     }
 
     /// Spans as the attention's thread blocks take them: short ones whole, long ones in pieces.

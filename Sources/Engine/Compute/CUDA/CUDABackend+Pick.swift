@@ -4,19 +4,12 @@ extension CUDABackend {
     public func pick(_ picks: [Pick], norm: Vector, head: Matrix) throws(ComputeError) -> [Picked] {
         guard let buffers, let staging else { return [] }
         let orders = staging.put(picks.map(order))
-        let results = staging.put([pcu_picked](repeating: pcu_picked(value: 0, token: 0, sound: 0), count: picks.count))
         staging.flush()
+        let results = staging.leave(pcu_picked.self, picks.count)
         var logits: [Int: [Float]] = [:]
         for first in stride(from: 0, to: picks.count, by: buffers.logitRows) {
             let count = min(buffers.logitRows, picks.count - first)
-            makeLogits(first: first, rows: count, norm: norm, head: head)
-            kernels?.launch(
-                .choose, blocks: count,
-                pcu_choose(
-                    logits: buffers.logits.address,
-                    picks: orders + UInt64(first * MemoryLayout<pcu_pick>.stride),
-                    picked: results + UInt64(first * MemoryLayout<pcu_picked>.stride),
-                    vocabulary: Int32(shape.vocabulary)))
+            choose(first: first, rows: count, norm: norm, head: head, orders, into: results)
             for row in first..<(first + count) where picks[row] == .logits {
                 logits[row] = try copy(
                     Float.self, shape.vocabulary,
@@ -27,25 +20,38 @@ extension CUDABackend {
         staging.reuse()
         collectTimings()
         return picks.indices.map { index in
-            guard picked[index].sound != 0 else { return .unsound }
-            switch picks[index] {
-            case .greedy, .sample: return .token(picked[index].token)
-            case .logProbability: return .logProbability(picked[index].value)
-            case .logits: return .logits(logits[index] ?? [])
+            guard picks[index] == .logits, picked[index].sound != 0 else {
+                return read(picked[index], of: picks[index])
             }
+            return .logits(logits[index] ?? [])
         }
     }
 
-    /// Logits of rows of x, from the first row of their buffer on.
-    private func makeLogits(first: Int, rows: Int, norm weight: Vector, head: Matrix) {
+    /// Logits of rows of x, and what is chosen from them; at most as many rows as there is room for.
+    func choose(
+        first: Int, rows: Int, norm weight: Vector, head: Matrix, _ orders: UInt64, into results: UInt64
+    ) {
         guard let buffers else { return }
         norm(weight, first: first, rows: rows)
         product(
             buffers.normed.address, shape.hidden, rows: rows, head, into: buffers.logits.address, shape.vocabulary,
             isWide: true)
+        kernels?.launch(
+            .choose, blocks: rows,
+            pcu_choose(
+                logits: buffers.logits.address, picks: orders + UInt64(first * MemoryLayout<pcu_pick>.stride),
+                picked: results + UInt64(first * MemoryLayout<pcu_picked>.stride),
+                vocabulary: Int32(shape.vocabulary)))
     }
 
-    private func order(_ pick: Pick) -> pcu_pick {
+    /// What the device chose, but for logits.
+    func read(_ picked: pcu_picked, of pick: Pick) -> Picked {
+        guard picked.sound != 0 else { return .unsound }
+        if case .logProbability = pick { return .logProbability(picked.value) }
+        return .token(picked.token)
+    }
+
+    func order(_ pick: Pick) -> pcu_pick {
         var order = pcu_pick(draw: 0, kind: Int32(PCU_GREEDY), token: 0, temperature: 0, top_p: 1)
         switch pick {
         case .greedy, .logits: break
@@ -71,7 +77,7 @@ extension CUDABackend {
     }
 
     /// Waits for the device and brings numbers back.
-    private func copy<Number>(_: Number.Type, _ count: Int, from address: UInt64) throws(ComputeError) -> [Number] {
+    func copy<Number>(_: Number.Type, _ count: Int, from address: UInt64) throws(ComputeError) -> [Number] {
         let numbers = [Number](unsafeUninitializedCapacity: count) { buffer, initialized in
             let bytes = count * MemoryLayout<Number>.stride
             if count > 0 {

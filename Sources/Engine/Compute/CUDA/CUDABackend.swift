@@ -15,6 +15,8 @@ public final class CUDABackend: Backend, @unchecked Sendable {
     var staging: Staging?
     private var rotation: Rotation?
     var mixing: Mixing?
+    var mixtureRooms: MixtureRooms?
+    var graphs = Graphs()
     var step = Step()
     public internal(set) var products = ProductTotals()
     public var measuresProducts = false
@@ -34,7 +36,7 @@ public final class CUDABackend: Backend, @unchecked Sendable {
     }
 
     public var scratchBytes: Int {
-        (buffers?.bytes ?? 0) + (rotation?.place.count ?? 0) + (staging?.capacity ?? 0) + (mixing?.bytes ?? 0)
+        (buffers?.bytes ?? 0) + (rotation?.place.count ?? 0) + (staging?.capacity ?? 0) + (mixtureRooms?.bytes ?? 0)
     }
 
     // MARK: - Memory
@@ -123,13 +125,16 @@ public final class CUDABackend: Backend, @unchecked Sendable {
                 activated: try take(shape.feedForward, value, "the feed-forward's rows"),
                 logits: try device.take(logitRows * shape.vocabulary * 4, for: "logits"), logitRows: logitRows)
         }
-        if rotation.map({ $0.positions < positions || $0.rotary != rotary }) ?? true {
-            try rotate(upTo: positions, rotary)
+        // In few sizes, so that what comes later in memory seldom moves.
+        var longest = 512
+        while longest < positions { longest *= 2 }
+        if rotation.map({ $0.positions < longest || $0.rotary != rotary }) ?? true {
+            try rotate(upTo: longest, rotary)
         }
-        // Twice a step's rows, tokens, pieces and sources, the picks, and every sequence's blocks.
+        // Twice a step's rows, tokens, pieces and sources, and every sequence's blocks; picks, draws and what came of them.
         let perRow = 2 * (MemoryLayout<pcu_row>.stride + 2 * MemoryLayout<pcu_piece>.stride + 8)
-        let blocks = 2 * 4 * ((positions + cacheBlock - 1) / cacheBlock + 1)
-        let picks = MemoryLayout<pcu_pick>.stride + MemoryLayout<pcu_picked>.stride
+        let blocks = 2 * 4 * (longest / cacheBlock + 1)
+        let picks = MemoryLayout<pcu_pick>.stride + (Int(PCU_STRIDE) + 1) * (MemoryLayout<pcu_picked>.stride + 8)
         let needed = rows * (perRow + blocks + picks) + 4096
         if needed > (staging?.capacity ?? 0) {
             staging = nil
@@ -247,11 +252,7 @@ public final class CUDABackend: Backend, @unchecked Sendable {
 
     public func blockBytes(_ shape: ModelShape) -> Int { shape.layers * layerValues(shape) * valueBytes }
 
-    /// What the mixtures and the bank's rows need is kept back.
-    public func cacheRoom(replacing held: Cache?) -> Int {
-        let reserved = 4 * (buffers?.rows ?? 0) * 3 * 4096 + (1 << 20)
-        return max(0, max(device.arena.room, held?.place.count ?? 0) - reserved)
-    }
+    public var room: Int? { device.arena.room }
 
     public func cache(blocks: Int, shape: ModelShape) throws(ComputeError) -> Cache {
         Cache(try device.take(blocks * blockBytes(shape), for: "keys and values"))

@@ -15,6 +15,7 @@ final class CUDAKernels {
         case mix = "pcu_mix_rows"
         case gather = "pcu_gather_rows"
         case choose = "pcu_choose_rows"
+        case advance = "pcu_advance_rows"
         /// bf16 only.
         case attendWide = "pcu_attend_wide"
         case attendSplit = "pcu_attend_split"

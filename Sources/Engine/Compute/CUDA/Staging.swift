@@ -41,6 +41,18 @@ final class Staging {
         return place.address + UInt64(filled)
     }
 
+    /// Leaves room for numbers that the device writes, once all that was put in is flushed.
+    ///
+    /// - Returns: where it lies in device memory.
+    func leave<Number>(_: Number.Type, _ count: Int) -> UInt64 {
+        precondition(filled == copied, "what was put in is flushed first")
+        let start = filled
+        filled += (count * MemoryLayout<Number>.stride + 15) / 16 * 16
+        precondition(filled <= capacity, "a step tells the device more than it was sized for")
+        copied = filled
+        return place.address + UInt64(start)
+    }
+
     func flush() {
         guard filled > copied else { return }
         let (from, count) = (copied, filled - copied)
