@@ -66,15 +66,15 @@ import Testing
         let runs = seeds.map { seed in
             let run = evaluations(problem, dimension, population: population, seed: UInt64(seed), target: peer.target)
             if Self.seeds != nil {
-                print("run", problem.name, dimension, seed, run.map(String.init) ?? "-")
+                print("run", problem.name, dimension, seed, run.evaluations.map(String.init) ?? "- best \(run.best)")
                 fflush(nil)
             }
-            return run
+            return run.evaluations
         }
         let theirs = try #require(peer.runs[problem.name])
         let hits = runs.compactMap(\.self)
         let theirHits = theirs.compactMap(\.self)
-        if Self.seeds != nil {
+        if Self.seeds != nil, !hits.isEmpty {
             let ratio = Double(Int(median(hits) / median(theirHits) * 1000)) / 1000
             print(
                 "| \(problem.name) | \(dimension) | \(Int(median(hits))) | \(hits.count)/\(runs.count) |",
@@ -91,23 +91,25 @@ import Testing
         #expect(abs(rate - theirRate) <= 3 * deviation)
     }
 
-    /// Evaluations up to and including the first point at the target; nil where the search converged before.
+    /// Evaluations up to and including the first point at the target; nil where the search converged before, to `best`.
     private func evaluations(
         _ problem: Problem, _ dimension: Int, population: Int?, seed: UInt64, target: Double
-    ) -> Int? {
+    ) -> (evaluations: Int?, best: Double) {
         var search = CMAES(
             start: Array(repeating: problem.start, count: dimension), sigma: problem.sigma, bounds: nil,
             population: population, seed: seed)
         var told = 0
+        var best = Double.infinity
         while told < 10_000_000 {
             let points = search.ask()
-            guard search.restarts == 0 else { return nil }
+            guard search.restarts == 0 else { break }
             let values = points.map(problem.value)
-            if let hit = values.firstIndex(where: { $0 <= target }) { return told + hit + 1 }
+            best = min(best, values.min() ?? best)
+            if let hit = values.firstIndex(where: { $0 <= target }) { return (told + hit + 1, best) }
             told += points.count
             search.tell(points, fitness: values.map { -$0 })
         }
-        return nil
+        return (nil, best)
     }
 
     private func median(_ values: [Int]) -> Double {

@@ -71,10 +71,13 @@ import Testing
         #expect(ending.out.isEmpty)
     }
 
-    @Test func whatDoesNotFitIsRefusedBeforeTheWorkStarts() throws {
-        let small = try predict(try Scene(), ["STAND_IN_MEMORY": "38M"])
-        #expect(small.status == 69)
-        #expect(small.errors.contains("cuda:0 (stand-in): no room for"), "\(small.errors)")
+    /// A card that is too small for the model, and one that is too small for what it computes.
+    @Test(arguments: [("36M", "and the model takes 6 MiB"), ("44M", "no room for")])
+    func whatDoesNotFitIsRefusedBeforeTheWorkStarts(_ memory: String, _ words: String) throws {
+        let ending = try predict(try Scene(), ["STAND_IN_MEMORY": memory])
+        #expect(ending.status == 69)
+        #expect(ending.errors.contains("cuda:0 (stand-in)") && ending.errors.contains(words), "\(ending.errors)")
+        #expect(ending.out.isEmpty)
     }
 
     /// While the model is loaded, and while the history is predicted.

@@ -70,6 +70,8 @@ public struct ModelFolder: Sendable {
         tensors["model.layers.\(layer).\(module.path).weight"]!
     }
 
+    /// Numbers of all tensors; a tied head counts once.
+    public var parameterCount: Int { tensors.values.reduce(0) { $0 + $1.count } }
     /// Bytes of all weights as stored.
     public var byteCount: Int { tensors.values.reduce(0) { $0 + $1.bytes.count } }
 

@@ -8,11 +8,17 @@ public func languageModel(_ folder: ModelFolder, options: EngineOptions) throws(
     switch options.device {
     case .cpu: return try Llama(folder, options: options)
     case .cuda(let ordinal):
-        let backend = try onDevice { () throws(ComputeError) in
-            let device = try CUDADevice(
+        let device = try onDevice { () throws(ComputeError) in
+            try CUDADevice(
                 CUDALibraries(folder: options.cudaLibraries), ordinal: ordinal, bytes: options.deviceBytes)
-            // bf16 is what the tensor cores are made for; a model that was stored wider stays wider.
-            return CUDABackend(device, isBF16: folder.isBF16, cacheFolder: options.kernelCache)
+        }
+        // bf16 is what the tensor cores are made for; a model that was stored wider stays wider.
+        let backend = CUDABackend(device, isBF16: folder.isBF16, cacheFolder: options.kernelCache)
+        let (needed, room) = (folder.parameterCount * (folder.isBF16 ? 2 : 4), backend.room ?? .max)
+        guard needed <= room else {
+            throw LlamaError(
+                .memory, device.place, found: "room for \(room >> 20) MiB, and the model takes \(needed >> 20) MiB",
+                remedy: "take a larger GPU or a smaller model; gpu_memory_mib bounds what is taken")
         }
         return try Llama(folder, backend: backend, options: options)
     }

@@ -17,6 +17,7 @@ public final class CUDABackend: Backend, @unchecked Sendable {
     var mixing: Mixing?
     var mixtureRooms: MixtureRooms?
     var graphs = Graphs()
+    private var uploads: Uploads?
     var step = Step()
     public internal(set) var products = ProductTotals()
     public var measuresProducts = false
@@ -197,42 +198,27 @@ public final class CUDABackend: Backend, @unchecked Sendable {
     }
 
     private func upload(_ part: MatrixPart, width: Int, to address: UInt64) throws(ComputeError) {
-        // In pieces, so that a large weight is never twice in the host's memory.
-        let rowsAtOnce = max(1, (16 << 20) / (4 * width))
-        for first in stride(from: 0, to: part.rows, by: rowsAtOnce) {
-            let count = min(rowsAtOnce, part.rows - first) * width
-            let piece = converted(part, from: first * width, count)
-            piece.withUnsafeBytes { source in
-                device.queue("cuMemcpyHtoDAsync of weights") {
-                    $0.copy_in(
-                        address + UInt64(first * width * valueBytes), source.baseAddress!, count * valueBytes,
-                        device.stream)
-                }
-                device.queue("cuStreamSynchronize") { $0.wait_stream(device.stream) }
-            }
+        if uploads == nil { uploads = try Uploads(device) }
+        try uploads?.copy(part.rows * width, valueBytes: valueBytes, to: address) { range, target in
+            convert(part, range, to: target)
         }
-        if let failure = device.failure { throw failure }
     }
 
     /// Stored numbers in the backend's format.
-    private func converted(_ part: MatrixPart, from first: Int, _ count: Int) -> [UInt8] {
-        [UInt8](unsafeUninitializedCapacity: count * valueBytes) { buffer, initialized in
-            let target = UnsafeMutableRawPointer(buffer.baseAddress!)
-            let source = part.bytes.baseAddress! + first * (part.isBF16 ? 2 : 4)
-            if part.isBF16 == isBF16 {
-                target.copyMemory(from: source, byteCount: count * valueBytes)
-            } else if isBF16 {
-                for index in 0..<count {
-                    let value = source.loadUnaligned(fromByteOffset: 4 * index, as: Float.self)
-                    target.storeBytes(of: roundedToBF16(value), toByteOffset: 2 * index, as: UInt16.self)
-                }
-            } else {
-                for index in 0..<count {
-                    let half = source.loadUnaligned(fromByteOffset: 2 * index, as: UInt16.self)
-                    target.storeBytes(of: UInt32(half) << 16, toByteOffset: 4 * index, as: UInt32.self)
-                }
+    private func convert(_ part: MatrixPart, _ range: Range<Int>, to target: UnsafeMutableRawPointer) {
+        let source = part.bytes.baseAddress! + range.lowerBound * (part.isBF16 ? 2 : 4)
+        if part.isBF16 == isBF16 {
+            target.copyMemory(from: source, byteCount: range.count * valueBytes)
+        } else if isBF16 {
+            for index in 0..<range.count {
+                let value = source.loadUnaligned(fromByteOffset: 4 * index, as: Float.self)
+                target.storeBytes(of: roundedToBF16(value), toByteOffset: 2 * index, as: UInt16.self)
             }
-            initialized = count * valueBytes
+        } else {
+            for index in 0..<range.count {
+                let half = source.loadUnaligned(fromByteOffset: 2 * index, as: UInt16.self)
+                target.storeBytes(of: UInt32(half) << 16, toByteOffset: 4 * index, as: UInt32.self)
+            }
         }
     }
 
