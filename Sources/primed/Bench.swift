@@ -16,9 +16,9 @@ enum Bench {
         operandCount: 1...1,
         description: """
             Does the first target of a manifest without publishing anything and shows the seconds of each phase, the \
-            rate of the model's products beside that of one large product of the machine's own library, prefill and \
-            decode rates, the cost of a population evaluation by its size, and the memory. Rates of one run compare with each other; these \
-            machines' speeds drift between runs.
+            rate of the model's products beside that of one large product of the machine's own library, the bytes that they \
+            move, prefill and decode rates, the cost of a population evaluation by its size, and the memory. Rates of one \
+            run compare with each other; machines' speeds drift between runs.
             """,
         options: [
             Site.option, Site.deviceOption,
@@ -79,123 +79,28 @@ enum Bench {
         let loading = MonotonicClock.seconds()
         let inputs = try JobInputs(manifest, names: names)
         let model = try languageModel(inputs.folder, options: options)
-        model.measuresProducts = true
         let load = MonotonicClock.seconds() - loading
         guard let target = inputs.targets.first else { throw Failure(Exit.badData, "the manifest has no target") }
         let lanes = options.device == .cpu ? options.threads : 1
         let run = BenchRun(manifest: manifest, inputs: inputs, model: model, lanes: lanes)
         var report = BenchReport(device: options.device.description, threads: options.threads)
-        report.seconds["load"] = load
         var best = Double.infinity
         for _ in 0..<rounds {
             let large = try model.largeProductRate()
-            let before = model.statistics
-            let phases = try run.whole(target)
-            let after = model.statistics
+            let copied = model.statistics.copiedBytes
+            let (phases, work) = try run.measured { try run.whole(target) }
             guard phases.total < best else { continue }
             best = phases.total
             report.note(phases, load: load)
-            let seconds = after.productThreadSeconds - before.productThreadSeconds
-            report.productRate =
-                (after.productOperations - before.productOperations) / seconds * Double(lanes) * 1e-9
+            report.job = work.work()
             report.largeRate = large * 1e-9
-            report.productShare = seconds / Double(lanes) / phases.total
+            report.copied = model.statistics.copiedBytes - copied
         }
         for population in [1, 5, 10, 20, 40] {
             report.populations.append(try run.population(target, population, rounds: rounds))
         }
-        report.rates = try run.rates(target, rounds: rounds)
+        (report.prefill, report.decode) = try run.rates(target, rounds: rounds)
         report.note(model.statistics)
         return report
-    }
-}
-
-/// The measured work of a bench.
-struct BenchRun {
-    let manifest: JobManifest
-    let inputs: JobInputs
-    let model: any LanguageModel
-    /// Threads that products run on.
-    let lanes: Int
-
-    /// One target's whole run, nothing published.
-    func whole(_ target: JobInputs.Target) throws -> PhaseSeconds {
-        let (user, given) = try target.input.get()
-        let start = MonotonicClock.seconds()
-        let sharers = try sharers(user, given)
-        let selection = MonotonicClock.seconds() - start
-        var journal = MemoryJournal()
-        let method = PriME(
-            task: inputs.task, tokenizer: inputs.tokenizer, model: model, settings: Settings(manifest))
-        var seconds = try method.personalize(user, sharers: sharers, journal: &journal) { _ in true }.seconds
-        seconds.prepare += selection
-        return seconds
-    }
-
-    private func sharers(_ user: User, _ given: [Float]?) throws -> [Sharer] {
-        try inputs.select(user, given, model: model, base: manifest.base)
-    }
-
-    /// Tokens a second: the history's prompts alone, and what follows them.
-    func rates(_ target: JobInputs.Target, rounds: Int) throws -> BenchReport.Rates {
-        let prompts = try prompts(target)
-        func fastest(_ newTokens: Int) throws -> (seconds: Double, decoded: Int) {
-            var best = (seconds: Double.infinity, decoded: 0)
-            for _ in 0..<rounds {
-                let before = model.statistics.decodedTokens
-                let start = MonotonicClock.seconds()
-                _ = try model.generate(
-                    prompts.map { Request(prompt: $0, maxNewTokens: newTokens) }, mixtures: [.base], merge: .delta,
-                    progress: nil)
-                let seconds = MonotonicClock.seconds() - start
-                if seconds < best.seconds { best = (seconds, model.statistics.decodedTokens - before) }
-            }
-            return best
-        }
-        let prefill = try fastest(1)
-        let whole = try fastest(Settings(manifest).maxNewTokens)
-        let decoded = whole.decoded - prefill.decoded
-        return BenchReport.Rates(
-            prefill: Double(Set(prompts).reduce(0) { $0 + $1.count }) / prefill.seconds,
-            decode: decoded > 0 ? Double(decoded) / max(1e-9, whole.seconds - prefill.seconds) : nil)
-    }
-
-    private func prompts(_ target: JobInputs.Target) throws -> [[Int32]] {
-        let (user, given) = try target.input.get()
-        try model.load(bank: try sharers(user, given).map(\.adapter))
-        let settings = Settings(manifest)
-        return try inputs.task.examples(
-            user, recent: settings.recent, retrieval: settings.retrieval, fraction: settings.fraction
-        ).map { inputs.tokenizer.encode($0.prompt) }
-    }
-
-    /// The history under a population of mixtures, as a generation evaluates it.
-    func population(_ target: JobInputs.Target, _ size: Int, rounds: Int) throws -> BenchReport.Population {
-        let prompts = try prompts(target)
-        let settings = Settings(manifest)
-        let (user, given) = try target.input.get()
-        let sharers = try sharers(user, given)
-        let mixtures = (0..<size).map { index in
-            Mixture(weights: sharers.indices.map { Float($0 + 1) * 0.2 - Float(index) * 0.01 - 0.15 })
-        }
-        let requests = mixtures.indices.flatMap { mixture in
-            prompts.map { Request(prompt: $0, mixture: mixture, maxNewTokens: settings.maxNewTokens) }
-        }
-        var best = Double.infinity
-        var result = BenchReport.Population(candidates: size, seconds: 0, rate: 0)
-        for _ in 0..<rounds {
-            let before = model.statistics
-            let start = MonotonicClock.seconds()
-            _ = try model.generate(requests, mixtures: mixtures, merge: settings.merge, progress: nil)
-            let seconds = MonotonicClock.seconds() - start
-            guard seconds < best else { continue }
-            best = seconds
-            let after = model.statistics
-            result.seconds = seconds
-            result.rate =
-                (after.productOperations - before.productOperations)
-                / (after.productThreadSeconds - before.productThreadSeconds) * Double(lanes) * 1e-9
-        }
-        return result
     }
 }

@@ -21,24 +21,33 @@ struct BenchReport: Encodable {
         var peak = 0
     }
 
-    /// Tokens a second.
-    struct Rates: Encodable {
-        let prefill: Double
-        /// nil where nothing was decoded.
-        let decode: Double?
+    /// A stretch of work, and what the model's products were in it.
+    struct Work: Encodable {
+        var seconds = 0.0
+        /// A second, where that is what it was about.
+        var tokens: Double?
+        /// The products' share of the time.
+        var products = 0.0
+        /// GFLOP/s of the whole device, in products.
+        var rate = 0.0
+        /// GB/s: the products' operands and results, each once a product.
+        var traffic = 0.0
     }
 
     let device: String
     let threads: Int
     /// Of the fastest round, by phase.
     var seconds: [String: Double] = [:]
-    /// GFLOP/s of the whole device: the model's products, and one large product of its own library in the same round.
-    var productRate = 0.0
+    /// The fastest round as a whole.
+    var job = Work()
+    /// GFLOP/s of one large product of the device's own library in the same round.
     var largeRate = 0.0
-    /// The products' share of the job's wall-clock time.
-    var productShare = 0.0
+    /// Bytes between the host and its device in that round.
+    var copied = 0
     var populations: [Population] = []
-    var rates = Rates(prefill: 0, decode: nil)
+    /// The history's prompts, and what follows them; nil where nothing does.
+    var prefill = Work()
+    var decode: Work?
     /// Bytes.
     var memory = Memory()
 
@@ -60,16 +69,23 @@ struct BenchReport: Encodable {
             scratch: statistics.scratchBytes, peak: peakMemory())
     }
 
+    private func line(_ name: String, _ work: Work) -> String {
+        let columns = [
+            (work.tokens.map { fixed($0, 0) } ?? "", 8), ("\(fixed(100 * work.products, 0))%", 16),
+            (fixed(work.rate, 1), 9), ("\(fixed(100 * work.rate / largeRate, 0))%", 10), (fixed(work.traffic, 1), 8),
+        ]
+        return padded(name, 16) + columns.map { padded($0, $1, right: true) }.joined() + "\n"
+    }
+
     var table: String {
         var text = "device \(device), threads \(threads)\n\nphase        seconds\n"
         for phase in ["load", "prepare", "references", "search", "queries", "total"] {
             text += "\(padded(phase, 12)) \(padded(fixed(seconds[phase] ?? 0, 3), 7, right: true))\n"
         }
-        text += "\nmodel's products  \(fixed(productRate, 1)) GFLOP/s, \(fixed(100 * productRate / largeRate, 0))% of "
-        text += "one large product (\(fixed(largeRate, 1)))\n"
-        text += "products' share   \(fixed(100 * productShare, 0))% of the job's time\n"
-        text += "prefill \(fixed(rates.prefill, 0)) tokens/s"
-        text += (rates.decode.map { ", decode \(fixed($0, 0)) tokens/s" } ?? "") + "\n"
+        text += "\none large product  \(fixed(largeRate, 1)) GFLOP/s\n"
+        text += "host and device    \(fixed(Double(copied) / 1_048_576, 1)) MiB copied\n"
+        text += "\n                tokens/s  products' time  GFLOP/s  of large    GB/s\n"
+        text += line("job", job) + line("prefill", prefill) + (decode.map { line("decode", $0) } ?? "")
         text += "\ncandidates  seconds  each    GFLOP/s\n"
         for population in populations {
             let each = population.seconds / Double(population.candidates)

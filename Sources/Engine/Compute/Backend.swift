@@ -170,6 +170,8 @@ public struct BankShape: Sendable, Equatable {
 /// Work done in products, for rates.
 public struct ProductTotals: Sendable, Equatable {
     public var operations = 0.0
+    /// Of operands and results, each once a product.
+    public var bytes = 0.0
     /// Seconds summed over the threads.
     public var threadSeconds = 0.0
 
@@ -235,6 +237,8 @@ public protocol Backend: AnyObject {
     func hidden(rows: Int, norm: Vector) throws(ComputeError) -> [[Float]]
 
     var products: ProductTotals { get }
+    /// Bytes copied between the host's memory and the device's, both ways; 0 where they are one.
+    var copiedBytes: Int { get }
     /// Whether `products` has seconds; a GPU does not measure them unasked.
     var measuresProducts: Bool { get set }
     /// Floating-point operations a second of the machine's own library in one large product.

@@ -44,9 +44,12 @@ public final class CPUBackend: Backend, @unchecked Sendable {
     public var products: ProductTotals {
         lanes.reduce(into: ProductTotals()) {
             $0.operations += $1.operations
+            $0.bytes += $1.productBytes
             $0.threadSeconds += $1.productSeconds
         }
     }
+
+    public var copiedBytes: Int { 0 }
 
     /// It always does.
     public var measuresProducts: Bool {
@@ -218,6 +221,7 @@ final class Lane: @unchecked Sendable {
     let attend: FloatBuffer
     let positions: Int
     var operations = 0.0
+    var productBytes = 0.0
     var productSeconds = 0.0
 
     /// Stacked ranks that a tile's low-rank rows have room for.
@@ -244,7 +248,7 @@ final class Lane: @unchecked Sendable {
     ) {
         let start = monotonicSeconds()
         pk_matmul_swiglu(x, Int64(ldx), Int64(rows), w.raw, Int64(n), y, Int64(ldy))
-        operations += 4 * Double(rows) * Double(w.width) * Double(n)
+        note(rows: rows, w, columns: 2 * n, results: rows * n)
         productSeconds += monotonicSeconds() - start
     }
 
@@ -257,8 +261,13 @@ final class Lane: @unchecked Sendable {
         let last = last ?? w.columns
         pk_matmul(
             x, Int64(ldx), Int64(rows), w.raw, Int64(first), Int64(last), y, Int64(ldy), accumulate)
-        operations += 2 * Double(rows) * Double(w.width) * Double(last - first)
+        note(rows: rows, w, columns: last - first, results: (accumulate ? 2 : 1) * rows * (last - first))
         productSeconds += monotonicSeconds() - start
+    }
+
+    private func note(rows: Int, _ w: PackedMatrix, columns: Int, results: Int) {
+        operations += 2 * Double(rows) * Double(w.width) * Double(columns)
+        productBytes += Double(4 * (rows * w.width + results) + w.byteCount / w.columns * columns)
     }
 }
 

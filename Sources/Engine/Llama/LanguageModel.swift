@@ -93,6 +93,10 @@ public struct EngineStatistics: Sendable, Equatable {
     /// Floating-point operations in the model's products, and the seconds they took summed over the threads.
     public var productOperations = 0.0
     public var productThreadSeconds = 0.0
+    /// Of the products' operands and results, each once a product.
+    public var productBytes = 0.0
+    /// Copied between the host and its device.
+    public var copiedBytes = 0
     public var prefillTokens = 0
     public var decodedTokens = 0
     public var steps = 0

@@ -98,6 +98,8 @@ public final class Llama<B: Backend>: LanguageModel {
         var statistics = totals
         statistics.productOperations = backend.products.operations
         statistics.productThreadSeconds = backend.products.threadSeconds
+        statistics.productBytes = backend.products.bytes
+        statistics.copiedBytes = backend.copiedBytes
         statistics.scratchBytes = backend.scratchBytes
         return statistics
     }

@@ -17,8 +17,8 @@ extension CUDABackend {
             /// nil after the first time: a step that is run once is not worth recording, and a library's first call may
             /// have to load what it needs, which a recording does not allow.
             var graph: Graph?
-            /// Floating-point operations in its products.
-            var operations = 0.0
+            /// Of its products, the seconds left out.
+            var products = ProductTotals()
         }
 
         var count: Int { steps.values.count { $0.graph != nil } }
@@ -132,14 +132,16 @@ extension CUDABackend {
             return
         }
         if recorded.graph == nil {
-            let before = products.operations
+            let before = products
+            products = ProductTotals()
             recorded.graph = Graph(device, recording: queue)
-            recorded.operations = products.operations - before
-            products.operations = before
+            recorded.products = products
+            products = before
             graphs[key] = recorded
         }
         recorded.graph?.launch()
-        products.operations += recorded.operations
+        products.operations += recorded.products.operations
+        products.bytes += recorded.products.bytes
     }
 
     /// All that a step's calls have by address, but for the model's weights, which stay where they are.

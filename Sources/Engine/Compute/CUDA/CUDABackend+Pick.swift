@@ -81,9 +81,7 @@ extension CUDABackend {
         let numbers = [Number](unsafeUninitializedCapacity: count) { buffer, initialized in
             let bytes = count * MemoryLayout<Number>.stride
             if count > 0 {
-                device.queue("cuMemcpyDtoHAsync") {
-                    $0.copy_out(buffer.baseAddress!, address, bytes, device.stream)
-                }
+                device.copyOut(buffer.baseAddress!, bytes, from: address)
             }
             device.queue("cuStreamSynchronize") { $0.wait_stream(device.stream) }
             initialized = count

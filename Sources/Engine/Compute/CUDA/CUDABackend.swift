@@ -36,6 +36,8 @@ public final class CUDABackend: Backend, @unchecked Sendable {
         self.cacheFolder = cacheFolder
     }
 
+    public var copiedBytes: Int { device.copiedBytes }
+
     public var scratchBytes: Int {
         (buffers?.bytes ?? 0) + (rotation?.place.count ?? 0) + (staging?.capacity ?? 0) + (mixtureRooms?.bytes ?? 0)
     }
@@ -159,9 +161,7 @@ public final class CUDABackend: Backend, @unchecked Sendable {
         let bytes = numbers.count * MemoryLayout<Number>.stride
         guard bytes > 0 else { return }
         numbers.withUnsafeBytes { source in
-            device.queue("cuMemcpyHtoDAsync") {
-                $0.copy_in(place.address, source.baseAddress!, bytes, device.stream)
-            }
+            device.copyIn(source.baseAddress!, bytes, to: place.address, of: "numbers")
             // The source may go when this returns.
             device.queue("cuStreamSynchronize") { $0.wait_stream(device.stream) }
         }
@@ -282,6 +282,8 @@ public final class CUDABackend: Backend, @unchecked Sendable {
         }
         endTiming(start)
         products.operations += 2 * Double(rows) * Double(columns) * Double(w.width)
+        let results = (isWide ? 4 : valueBytes) * (accumulate ? 2 : 1) * rows * columns
+        products.bytes += Double((rows + columns) * w.width * valueBytes + results)
     }
 }
 

@@ -143,6 +143,23 @@ public final class CUDADevice: @unchecked Sendable {
             remedy: "use a smaller model, a smaller token_budget or a larger GPU")
     }
 
+    // MARK: - Copies
+
+    /// Bytes copied between host and device, both ways.
+    private(set) var copiedBytes = 0
+
+    /// Queues a copy to the device; the source must last until it is done.
+    func copyIn(_ source: UnsafeRawPointer, _ bytes: Int, to address: UInt64, of what: String) {
+        copiedBytes += bytes
+        queue("cuMemcpyHtoDAsync of \(what)") { $0.copy_in(address, source, bytes, stream) }
+    }
+
+    /// Queues a copy to the host.
+    func copyOut(_ target: UnsafeMutableRawPointer, _ bytes: Int, from address: UInt64) {
+        copiedBytes += bytes
+        queue("cuMemcpyDtoHAsync") { $0.copy_out(target, address, bytes, stream) }
+    }
+
     // MARK: - Calls
 
     /// Queues something unless the device has failed; an error is kept. Any thread may call, one at a time.

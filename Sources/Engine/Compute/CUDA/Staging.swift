@@ -56,9 +56,7 @@ final class Staging {
     func flush() {
         guard filled > copied else { return }
         let (from, count) = (copied, filled - copied)
-        device.queue("cuMemcpyHtoDAsync of a step's rows") {
-            $0.copy_in(place.address + UInt64(from), pinned.advanced(by: from), count, device.stream)
-        }
+        device.copyIn(pinned + from, count, to: place.address + UInt64(from), of: "a step's rows")
         copied = filled
     }
 

@@ -31,9 +31,7 @@ final class Uploads {
             make(range, piece)
             // The piece before, which lies in the other half.
             try device.wait()
-            device.queue("cuMemcpyHtoDAsync of weights") {
-                $0.copy_in(address + UInt64(first * valueBytes), piece, range.count * valueBytes, device.stream)
-            }
+            device.copyIn(piece, range.count * valueBytes, to: address + UInt64(first * valueBytes), of: "weights")
             half = 1 - half
         }
         try device.wait()
