@@ -210,6 +210,8 @@ public protocol Backend: AnyObject {
 
     /// Says which rows the operations up to the next call are about.
     func begin(_ rows: StepRows, cache: Cache)
+    /// Lets go of mixtures, rows and cache: a call is over, and what it was about may be replaced.
+    func end()
     /// x = embedding rows of the tokens.
     func embed(table: Matrix)
     /// Norm, q, k, v with the bank, rotation; keys and values go to the cache.

@@ -124,6 +124,14 @@ public final class CPUBackend: Backend, @unchecked Sendable {
         tiles = cut(rows)
     }
 
+    public func end() {
+        rows = StepRows()
+        tiles = []
+        cache = nil
+        mixtures = []
+        bank = []
+    }
+
     public func embed(table: PackedMatrix) {
         let (hidden, rows) = (shape.hidden, rows)
         pool.run((rows.tokens.count + 63) / 64) { block, _ in

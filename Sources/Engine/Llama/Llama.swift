@@ -153,6 +153,7 @@ public final class Llama<B: Backend>: LanguageModel {
         let request = Request(prompt: prompt, maxNewTokens: maxNewTokens)
         try check(request, 0, mixtures: 1)
         var run = Run(self, Plan([request], mixtureOf: [0]))
+        defer { backend.end() }
         try run.prepare([.base], merge: .delta)
     }
 

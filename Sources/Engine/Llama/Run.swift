@@ -26,6 +26,7 @@ struct Run<B: Backend> {
         _ mixtures: [Mixture], merge: Merge, progress: ((Progress) -> Void)?
     ) throws(LlamaError) {
         guard !plan.sequences.isEmpty else { return }
+        defer { llama.backend.end() }
         let cache = try prepare(mixtures, merge: merge)
         waiting = plan.order[...]
         for sequence in plan.sequences { if let parent = sequence.parent { heirs[parent, default: 0] += 1 } }

@@ -45,6 +45,11 @@ extension CUDABackend {
         mixing.map { mixing in rows.spans.contains { !mixing.isBase[$0.mixture] } } ?? false
     }
 
+    public func end() {
+        step = Step()
+        mixing = nil
+    }
+
     /// Spans as the attention's thread blocks take them: short ones whole, long ones in pieces.
     private func cut(_ rows: StepRows) -> (wide: [pcu_piece], split: [pcu_piece]) {
         var (wide, split): ([pcu_piece], [pcu_piece]) = ([], [])
