@@ -43,7 +43,7 @@ let road: [Target] = [
 
     .target(name: "Report", dependencies: ["Manifest", "Privacy"], path: "Sources/Deliver/Report"),
 
-    .target(name: "Telemetry", dependencies: ["Posix"], path: "Sources/Base/Telemetry"),
+    .target(name: "Telemetry", dependencies: ["Posix", "Digest"], path: "Sources/Base/Telemetry"),
     .target(name: "Posix", dependencies: ["CPosix"], path: "Sources/Base/Posix"),
     .target(name: "JSON", path: "Sources/Base/JSON"),
     .target(name: "Digest", path: "Sources/Base/Digest"),

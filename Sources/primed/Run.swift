@@ -65,7 +65,7 @@ enum Run {
         }
         let run = JobRun(
             folder: folder, configuration: site.configuration, device: try site.device(arguments), reporter: reporter,
-            shouldStop: stop.check)
+            log: .none, shouldStop: stop.check)
         let outcome: JobOutcome = folder.isFinished ? .sealed : run.run()
         bar.end()
         switch outcome {

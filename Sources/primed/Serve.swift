@@ -85,7 +85,7 @@ enum Work {
         return serveAsWorker(folder: arguments.operands[0]) { folder, reporter, stop in
             JobRun(
                 folder: folder, configuration: site.configuration, device: device, reporter: reporter,
-                shouldStop: stop.check
+                log: .standardError(), shouldStop: stop.check
             ).run()
         }
     }

@@ -83,6 +83,7 @@ extension JobProgress {
         if let user { words.append("user \(user)") }
         words.append(stage)
         if let evaluation, let budget { words.append("\(evaluation)/\(budget)") }
+        if let batch { words.append("+\(Int(100 * batch))%") }
         if let best { words.append("best \(fixed(best, 3))") }
         return words.joined(separator: " ")
     }

@@ -39,7 +39,7 @@ import Tokenizers
     }
 
     private func run(
-        _ settings: Settings, _ journal: inout MemoryJournal, progress: (RunProgress) -> Bool = { _ in true }
+        _ settings: Settings, _ journal: inout MemoryJournal, progress: @escaping (RunProgress) -> Bool = { _ in true }
     ) throws -> Personalization {
         try PriME(task: task, tokenizer: tokenizer, model: model, settings: settings)
             .personalize(user, sharers: sharers, journal: &journal, progress: progress)
@@ -56,8 +56,9 @@ import Tokenizers
         var whole = MemoryJournal()
         let undisturbed = try run(short, &whole)
         var journal = MemoryJournal()
+        let best = best(whole, 7)
         #expect {
-            _ = try run(short, &journal) { $0 != .search(evaluations: 7, budget: 15, best: self.best(whole, 7)) }
+            _ = try run(short, &journal) { $0 != .search(evaluations: 7, budget: 15, best: best) }
         } throws: {
             ($0 as? MethodError)?.code == .interrupted
         }

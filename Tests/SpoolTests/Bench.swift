@@ -68,5 +68,5 @@ final class Bench {
 final class Recorder: Sendable {
     private let events = Mutex<[Event]>([])
     func append(_ event: Event) { events.withLock { $0.append(event) } }
-    var names: [String] { events.withLock { $0.map(\.name) } }
+    var names: [String] { events.withLock { $0.map(\.kind.rawValue) } }
 }

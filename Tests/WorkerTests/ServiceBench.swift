@@ -23,7 +23,7 @@ final class ServiceBench {
 
         func append(_ event: Event) {
             events.withLock { $0.append(event) }
-            reactions.withLock { $0[event.name] }?()
+            reactions.withLock { $0[event.kind.rawValue] }?()
         }
     }
 
@@ -81,7 +81,7 @@ final class ServiceBench {
         """
 
     var events: [Event] { record.events.withLock { $0 } }
-    var names: [String] { events.map(\.name) }
+    var names: [String] { events.map(\.kind.rawValue) }
     var results: [String] { (try? Files.list(folders.outbox)) ?? [] }
     var entries: [String] {
         ((try? Files.list(folders.work)) ?? []).filter { !["daemon.lock", "status.json"].contains($0) }

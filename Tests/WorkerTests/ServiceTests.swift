@@ -64,7 +64,7 @@ import Testing
             #"printf 'noise\n\377\376\n{"progress":3}\n{}\n' >&3; head -c 200000 /dev/zero >&3; say; say '{"failed":'; seal"#
         )
         #expect(bench.result("a").contains("done"))
-        let noise = bench.events.first { $0.name == "worker-noise" }
+        let noise = bench.events.first { $0.kind == .workerNoise }
         #expect(noise == Event.workerNoise("a", lines: 6))
     }
 

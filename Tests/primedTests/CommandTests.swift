@@ -5,6 +5,7 @@ import Testing
 struct CommandTests {
     static let names = [
         "serve", "run", "check", "submit", "status", "tokenize", "predict", "demo", "doctor", "bench",
+        "events",
     ]
 
     @Test(arguments: names)
@@ -22,6 +23,14 @@ struct CommandTests {
         #expect(unknown.status == 64)
         #expect(unknown.errors.contains("no-such-option"))
         #expect(unknown.out.isEmpty)
+    }
+
+    @Test func theTableOfEventsIsTheProgramsOwn() throws {
+        let scene = try Scene()
+        let table = try scene.primed("events").out
+        #expect(table.split(separator: "\n").count > 20)
+        let documented = try String(contentsOf: Scene.root.appending(path: "docs/EVENTS.md"), encoding: .utf8)
+        #expect(documented.hasSuffix("\n\n" + table), "primed events has changed; put its output into docs/EVENTS.md")
     }
 
     @Test func overviewNamesEveryCommand() throws {

@@ -11,22 +11,30 @@ public enum Level: Int, Sendable, Comparable {
     var name: String { String(describing: self) }
 }
 
-/// Something worth a line in a log: a stable name, and values.
+/// Something worth a line in a log: what kind of thing happened, and values.
 public struct Event: Sendable, Equatable {
-    /// Kebab-case; programs may match it.
-    public let name: String
-    public let level: Level
+    public let kind: EventKind
     /// In the order in which they are shown; no key twice.
     public let fields: [(key: String, value: Field)]
 
-    public init(_ name: StaticString, _ level: Level = .info, _ fields: KeyValuePairs<StaticString, Field> = [:]) {
-        self.name = name.description
-        self.level = level
-        self.fields = fields.map { ($0.key.description, $0.value) }
+    public var level: Level { kind.level }
+
+    init(_ kind: EventKind, _ fields: KeyValuePairs<StaticString, Field> = [:]) {
+        self.init(kind, fields: fields.map { ($0.key.description, $0.value) })
+    }
+
+    private init(_ kind: EventKind, fields: [(key: String, value: Field)]) {
+        self.kind = kind
+        self.fields = fields
+    }
+
+    /// The same, of a job, unless it says so already.
+    func of(job: Identifier) -> Event {
+        guard !fields.contains(where: { $0.key == "job" }) else { return self }
+        return Event(kind, fields: [("job", .identifier(job))] + fields)
     }
 
     public static func == (left: Event, right: Event) -> Bool {
-        left.name == right.name && left.level == right.level
-            && left.fields.elementsEqual(right.fields) { $0.key == $1.key && $0.value == $1.value }
+        left.kind == right.kind && left.fields.elementsEqual(right.fields) { $0.key == $1.key && $0.value == $1.value }
     }
 }

@@ -2,22 +2,22 @@
 
 extension Event {
     public static func jobStarted(_ job: String, targets: Int, attempt: Int) -> Event {
-        Event("job-started", .info, ["job": .id(job), "targets": .count(targets), "attempt": .count(attempt)])
+        Event(.jobStarted, ["job": .id(job), "targets": .count(targets), "attempt": .count(attempt)])
     }
 
     public static func jobFinished(_ job: String, status: String, seconds: Double) -> Event {
-        Event("job-finished", .info, ["job": .id(job), "status": .id(status), "seconds": .duration(seconds)])
+        Event(.jobFinished, ["job": .id(job), "status": .id(status), "seconds": .duration(seconds)])
     }
 
     public static func targetStarted(user: String, history: Int, prompts: Int, queries: Int) -> Event {
         Event(
-            "target-started", .info,
+            .targetStarted,
             ["user": .id(user), "history": .count(history), "prompts": .count(prompts), "queries": .count(queries)])
     }
 
     public static func sharersSelected(user: String, sharers: [String], similarities: [Double]) -> Event {
         Event(
-            "sharers-selected", .info,
+            .sharersSelected,
             [
                 "user": .id(user), "sharers": .identifiers(sharers.map(Identifier.init)),
                 "similarities": .scores(similarities),
@@ -26,24 +26,14 @@ extension Event {
 
     /// The journal of an interrupted run was found; this many evaluations need not be made again.
     public static func runResumed(user: String, evaluations: Int) -> Event {
-        Event("run-resumed", .info, ["user": .id(user), "evaluations": .count(evaluations)])
-    }
-
-    public static func stageFinished(user: String, stage: String, sequences: Int, tokens: Int, seconds: Double) -> Event
-    {
-        Event(
-            "stage-finished", .info,
-            [
-                "user": .id(user), "stage": .id(stage),
-                "sequences": .count(sequences), "tokens": .count(tokens), "seconds": .duration(seconds),
-            ])
+        Event(.runResumed, ["user": .id(user), "evaluations": .count(evaluations)])
     }
 
     public static func evaluated(
         user: String, evaluation: Int, of budget: Int, utility: Double, similarity: Double, fitness: Double
     ) -> Event {
         Event(
-            "evaluated", .debug,
+            .evaluated,
             [
                 "user": .id(user), "evaluation": .count(evaluation), "budget": .count(budget),
                 "utility": .score(utility), "similarity": .score(similarity), "fitness": .score(fitness),
@@ -54,7 +44,7 @@ extension Event {
         user: String, status: String, evaluations: Int, utility: Double, similarity: Double, seconds: Double
     ) -> Event {
         Event(
-            "target-finished", .info,
+            .targetFinished,
             [
                 "user": .id(user), "status": .id(status),
                 "evaluations": .count(evaluations), "utility": .score(utility), "similarity": .score(similarity),
@@ -64,6 +54,6 @@ extension Event {
 
     /// A target failed by `code`; the words are in result.json.
     public static func targetFailed(user: String, code: String) -> Event {
-        Event("target-failed", .warning, ["user": .id(user), "code": .id(code)])
+        Event(.targetFailed, ["user": .id(user), "code": .id(code)])
     }
 }

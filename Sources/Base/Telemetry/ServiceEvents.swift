@@ -5,43 +5,43 @@ import Posix
 extension Event {
     /// The daemon takes jobs.
     public static func serviceReady(slots: Int, recovered: Int) -> Event {
-        Event("service-ready", .notice, ["slots": .count(slots), "recovered": .count(recovered)])
+        Event(.serviceReady, ["slots": .count(slots), "recovered": .count(recovered)])
     }
 
     /// The daemon takes no more jobs and waits for `running` ones to come to a point where they can go on later.
     public static func serviceStopping(running: Int) -> Event {
-        Event("service-stopping", .notice, ["running": .count(running)])
+        Event(.serviceStopping, ["running": .count(running)])
     }
 
-    public static let serviceStopped = Event("service-stopped", .notice)
-    public static let serviceReloaded = Event("service-reloaded", .notice)
+    public static let serviceStopped = Event(.serviceStopped)
+    public static let serviceReloaded = Event(.serviceReloaded)
 
     /// A system call failed on a file of the daemon's own; it tries again later.
     public static func trouble(_ error: PosixError) -> Event {
         Event(
-            "trouble", .error,
+            .trouble,
             ["call": .id(error.call), "errno": .count(Int(error.errno)), "path": .path(error.path)])
     }
 
     /// Too little room on the disk to take jobs.
-    public static let diskFull = Event("disk-full", .warning)
+    public static let diskFull = Event(.diskFull)
 
     /// The kernel dropped announcements of new files; the inbox is scanned.
-    public static let announcementsLost = Event("announcements-lost", .warning)
+    public static let announcementsLost = Event(.announcementsLost)
 
     /// A file in the inbox that is no job.
-    public static func fileIgnored(_ name: String) -> Event { Event("file-ignored", .notice, ["file": .path(name)]) }
+    public static func fileIgnored(_ name: String) -> Event { Event(.fileIgnored, ["file": .path(name)]) }
 
     /// A job that may not be taken out of the inbox: most often a folder that the daemon's user may not write.
     public static func fileUnclaimable(_ name: String, _ error: PosixError) -> Event {
         Event(
-            "file-unclaimable", .error,
+            .fileUnclaimable,
             ["file": .path(name), "call": .id(error.call), "errno": .count(Int(error.errno))])
     }
 
     /// Files whose names are no UTF-8 stay where they are.
     public static func namesIgnored(_ count: Int) -> Event {
-        Event("names-ignored", .warning, ["count": .count(count)])
+        Event(.namesIgnored, ["count": .count(count)])
     }
 }
 
@@ -49,30 +49,30 @@ extension Event {
 
 extension Event {
     public static func jobClaimed(_ job: String, file: String) -> Event {
-        Event("job-claimed", .info, ["job": .id(job), "file": .path(file)])
+        Event(.jobClaimed, ["job": .id(job), "file": .path(file)])
     }
 
     /// The same manifest came again: its result exists or is being made.
     public static func jobRepeated(_ job: String, file: String) -> Event {
-        Event("job-repeated", .info, ["job": .id(job), "file": .path(file)])
+        Event(.jobRepeated, ["job": .id(job), "file": .path(file)])
     }
 
     public static func jobRejected(_ job: String, code: String, file: String) -> Event {
-        Event("job-rejected", .warning, ["job": .id(job), "code": .id(code), "file": .path(file)])
+        Event(.jobRejected, ["job": .id(job), "code": .id(code), "file": .path(file)])
     }
 
     public static func jobPublished(_ job: String, status: String) -> Event {
-        Event("job-published", .notice, ["job": .id(job), "status": .id(status)])
+        Event(.jobPublished, ["job": .id(job), "status": .id(status)])
     }
 
     public static func attemptStarted(_ job: String, attempt: Int, process: Int) -> Event {
-        Event("attempt-started", .info, ["job": .id(job), "attempt": .count(attempt), "process": .count(process)])
+        Event(.attemptStarted, ["job": .id(job), "attempt": .count(attempt), "process": .count(process)])
     }
 
     /// The worker process of a job ended without a result.
     public static func attemptFailed(_ job: String, attempt: Int, code: String, retryIn seconds: Double?) -> Event {
         Event(
-            "attempt-failed", .warning,
+            .attemptFailed,
             [
                 "job": .id(job), "attempt": .count(attempt), "code": .id(code),
                 "retry_in": seconds.map { .duration($0) } ?? .id("never"),
@@ -81,16 +81,16 @@ extension Event {
 
     /// A device is gone; its slot stays empty, and the job waits for another.
     public static func deviceLost(_ device: String, job: String) -> Event {
-        Event("device-lost", .error, ["device": .id(device), "job": .id(job)])
+        Event(.deviceLost, ["device": .id(device), "job": .id(job)])
     }
 
     /// A job was stopped on request and goes on from its journal later.
     public static func jobRequeued(_ job: String) -> Event {
-        Event("job-requeued", .info, ["job": .id(job)])
+        Event(.jobRequeued, ["job": .id(job)])
     }
 
     /// A worker wrote lines that are no messages.
     public static func workerNoise(_ job: String, lines: Int) -> Event {
-        Event("worker-noise", .warning, ["job": .id(job), "lines": .count(lines)])
+        Event(.workerNoise, ["job": .id(job), "lines": .count(lines)])
     }
 }

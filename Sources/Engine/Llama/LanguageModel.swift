@@ -117,6 +117,8 @@ public protocol LanguageModel: AnyObject {
     /// Refuses a prompt that could never be continued: longer than the model's positions, or than the cache can hold.
     func admit(_ prompt: [Int32], maxNewTokens: Int) throws(LlamaError)
     /// Continues every request, all in one batch; equal requests are computed once.
+    ///
+    /// - Parameter progress: told after each step; it may not call the model.
     func generate(
         _ requests: [Request], mixtures: [Mixture], merge: Merge, progress: ((Progress) -> Void)?
     ) throws(LlamaError) -> [Completion]

@@ -13,6 +13,8 @@ struct Predictor {
     /// nil decodes greedily.
     let sampling: (temperature: Float, topP: Float)?
     let seed: UInt64
+    /// Told after each step of the engine.
+    var tick: ((Progress) -> Void)?
 
     /// Predicts every prompt under every mixture in one batch.
     ///
@@ -33,7 +35,7 @@ struct Predictor {
         }
         let completions: [Completion]
         do {
-            completions = try model.generate(requests, mixtures: mixtures, merge: merge, progress: nil)
+            completions = try model.generate(requests, mixtures: mixtures, merge: merge, progress: tick)
         } catch {
             throw MethodError(error)
         }

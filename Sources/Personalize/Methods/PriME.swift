@@ -26,6 +26,8 @@ public enum RunProgress: Equatable, Sendable {
     case search(evaluations: Int, budget: Int, best: Double)
     /// The shipped model answers the queries.
     case queries
+    /// Within a stage: sequences of the batch under way that are done. What is answered does not matter.
+    case batch(finished: Int, total: Int)
 }
 
 /// PriME (arXiv 2503.18008): evolves the weights of a merge of sharers' adapters for one target.
@@ -52,12 +54,13 @@ public struct PriME {
     ///   - journal: generations of an earlier attempt are replayed from it, new ones appended.
     ///   - progress: told before each stage; returning false stops the run with `.interrupted`, nothing lost.
     public func personalize(
-        _ user: User, sharers: [Sharer], journal: inout some Journal, progress: (RunProgress) -> Bool
+        _ user: User, sharers: [Sharer], journal: inout some Journal, progress: @escaping (RunProgress) -> Bool
     ) throws(MethodError) -> Personalization {
         var clock = PhaseClock()
         let seed = targetSeed(settings.seed, user: user.id)
         let history = try historyPrompts(user, seed: seed)
-        let predictor = predictor(seed: seed)
+        var predictor = predictor(seed: seed)
+        predictor.tick = { _ = progress(.batch(finished: $0.finished, total: $0.total)) }
         try load(sharers)
         let queries = try queryPrompts(user)
         try admit(history, queries, user: user.id)

@@ -22,13 +22,16 @@ public struct JobRun {
     let configuration: Configuration
     let device: Device
     let reporter: WorkerReporter
+    /// Where the job's events go beside its own log.
+    let log: Log
     /// Asked before each batch; true ends the run as soon as nothing is lost.
     let shouldStop: () -> Bool
 
     public init(
-        folder: JobFolder, configuration: Configuration, device: Device, reporter: WorkerReporter,
+        folder: JobFolder, configuration: Configuration, device: Device, reporter: WorkerReporter, log: Log,
         shouldStop: @escaping () -> Bool
     ) {
+        self.log = log
         self.folder = folder
         self.configuration = configuration
         self.device = device
@@ -56,7 +59,7 @@ public struct JobRun {
         let bytes = try told { try Files.read(folder.manifest, limit: configuration.largestManifestMiB << 20) }
         let manifest = try told { try JobManifest(bytes, file: "manifest") }
         let id = folder.id(written: manifest.id).description
-        let log = Log.file(folder.log)
+        let log = Log.file(folder.log).joined(by: self.log, job: id)
         let names = Names(folder: inputFolder, configuration: configuration)
         let inputs = try JobInputs(manifest, names: names)
         log(.jobStarted(id, targets: inputs.targets.count, attempt: folder.attempts.started))
@@ -75,9 +78,14 @@ public struct JobRun {
             var progress = JobProgress(
                 targets: inputs.targets.count, finished: index, user: target.user, stage: "select")
             reporter.report(progress)
+            var lastSign = 0.0
             do throws(JobError) {
                 let result = try run.personalize(target, in: kept) { news in
+                    let now = MonotonicClock.seconds()
                     progress.show(news)
+                    // A sign of life a second is enough within a batch, which nothing interrupts.
+                    if case .batch = news, now < lastSign + 1 { return true }
+                    lastSign = now
                     reporter.report(progress)
                     return !shouldStop()
                 }
@@ -134,7 +142,11 @@ extension JobProgress {
             self.best = best.isFinite ? best : nil
         case .queries:
             stage = "queries"
+        case .batch(let finished, let total):
+            batch = Double(finished) / Double(max(1, total))
+            return
         }
+        batch = nil
     }
 }
 

@@ -257,7 +257,8 @@ public final class Service {
         }
         if time >= reporting.nextSign {
             reporting.nextSign = time + min(10, (manager.watchdogInterval ?? 30) / 3)
-            manager.notify(.watchdog)
+            // Fed by the workers' progress: what cannot even be killed is the service manager's.
+            if supervisor.isProgressing(at: time) { manager.notify(.watchdog) }
             if isStopping { manager.notify(.extendTimeout(60_000_000)) }
         }
     }

@@ -65,6 +65,7 @@ public struct ServiceStatus: Codable, Sendable, Equatable {
             if let evaluation = progress.evaluation, let budget = progress.budget {
                 words.append("\(evaluation)/\(budget)")
             }
+            if let batch = progress.batch { words.append("+\(Int(100 * batch))%") }
             if let best = progress.best { words.append("best \((best * 1000).rounded() / 1000)") }
             return words.joined(separator: " ")
         }

@@ -46,6 +46,14 @@ final class Supervisor {
     /// Readable when there is something to `collect`.
     var descriptors: [Int32] { runs.flatMap(\.process.descriptors) }
 
+    /// Whether every worker gives signs, or was killed for giving none and is about to end.
+    func isProgressing(at time: Double) -> Bool {
+        runs.allSatisfy { time - $0.lastSign < stallSeconds + Self.graceSeconds }
+    }
+
+    /// What a killed worker has to end; one that does not, hangs in the kernel.
+    private static let graceSeconds = 30.0
+
     /// The time at which the next worker counts as stalled, nil when none can.
     var nextStall: Double? { runs.filter { $0.killedFor == nil }.map { $0.lastSign + stallSeconds }.min() }
 

@@ -25,7 +25,7 @@ struct TargetRun {
 
     /// Personalizes one target and leaves its files in `folder`, which appears by one rename.
     func personalize(
-        _ target: JobInputs.Target, in folder: String, progress: (RunProgress) -> Bool
+        _ target: JobInputs.Target, in folder: String, progress: @escaping (RunProgress) -> Bool
     ) throws(JobError) -> TargetResult {
         let (user, given) = try target.input.get()
         let sharers = try inputs.select(user, given, model: model, base: manifest.base)

@@ -15,6 +15,8 @@ public struct JobProgress: Codable, Sendable, Equatable {
     public var budget: Int?
     /// The best fitness so far.
     public var best: Double?
+    /// How much of the batch under way is done, from 0 to 1.
+    public var batch: Double?
 
     public init(
         targets: Int, finished: Int, user: String? = nil, stage: String, evaluation: Int? = nil, budget: Int? = nil,

@@ -62,6 +62,7 @@ struct Site {
         var options = ServiceOptions()
         options.devices = configuration.slotDevices
         options.queue.capacity = configuration.queue
+        options.queue.firstRetry = configuration.retrySeconds
         options.rescanSeconds = configuration.rescanSeconds
         options.stallSeconds = configuration.stallSeconds
         return options
