@@ -85,7 +85,7 @@ let checks: [Target] = [
     tests("Compute", ["CKernels", "COpenBLAS", "StandIn"]),
     tests("Report", ["Privacy", "Manifest"]),
     tests("Telemetry", ["Posix"]),
-    tests("Posix"),
+    tests("Posix", ["CPosix"]),
     tests("JSON"),
     tests("Digest"),
     tests("primed", ["Posix", "StandIn"]),

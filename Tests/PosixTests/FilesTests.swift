@@ -1,3 +1,4 @@
+import CPosix
 import Glibc
 import Testing
 
@@ -54,6 +55,35 @@ import Testing
         #expect(reason("../outside") == EXDEV)
         #expect(reason(scratch("outside")) == EXDEV)
         #expect(reason("link/file") == ELOOP)
+    }
+
+    /// Where openat2(2) is not to be had, as under systemd's RestrictSUIDSGID=.
+    @Test func openingStepByStepIsOpeningBeneath() throws {
+        let scratch = try Scratch()
+        try Files.makeDirectories(scratch("root/inner/deep"))
+        try Files.writeAtomically([1], to: scratch("outside"))
+        try Files.writeAtomically([2], to: scratch("root/inner/deep/file"))
+        #expect(symlink("inner", scratch("root/link")) == 0)
+        #expect(symlink("file", scratch("root/inner/deep/link")) == 0)
+        #expect(symlink("/etc", scratch("root/inner/etc")) == 0)
+        #expect(mkfifo(scratch("root/fifo"), 0o600) == 0)
+        let root = Glibc.open(scratch("root"), O_RDONLY | O_DIRECTORY)
+        defer { close(root) }
+        func outcome(_ open: (Int32, UnsafePointer<CChar>?) -> Int32, _ path: String) -> Int32 {
+            let descriptor = open(root, path)
+            guard descriptor >= 0 else { return errno }
+            close(descriptor)
+            return 0
+        }
+        let long = String(repeating: "n", count: 300)
+        for path in [
+            "inner/deep/file", "inner//deep/./file", "./inner/deep/file", "inner", "fifo", "../outside", "..",
+            "/etc/passwd",
+            "", "none", "inner/none/file", "inner/deep/file/more", "link", "link/deep/file", "inner/deep/link",
+            "inner/etc/passwd", long, "inner/\(long)/file",
+        ] {
+            #expect(outcome(cposix_open_step_by_step, path) == outcome(cposix_open_beneath, path), "\(path)")
+        }
     }
 
     @Test func renamingWithoutReplacingKeepsWhatIsThere() throws {
