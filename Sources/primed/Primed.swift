@@ -8,7 +8,8 @@ struct Primed {
     static let version = "0.1.0"
 
     static let commands: [Command] = [
-        Serve.command, Run.command, Submit.command, Status.command, Check.command, Predict.command, Tokenize.command,
+        Serve.command, Run.command, Submit.command, Status.command, Top.command, Check.command, Predict.command,
+        Tokenize.command,
         Demo.command, Doctor.command, Bench.command, Events.command, Work.command,
     ]
 

@@ -108,7 +108,7 @@ final class ProgressBar: Sendable {
         let done = progress.budget.map { Double(progress.evaluation ?? 0) / Double(max(1, $0)) } ?? 0
         let filled = Int((done * Double(width)).rounded())
         let bar = String(repeating: "#", count: filled) + String(repeating: ".", count: width - filled)
-        let columns = Terminal.columns(STDERR_FILENO) ?? 80
+        let columns = Terminal.size(STDERR_FILENO)?.columns ?? 80
         draw("\r\u{1b}[K" + "[\(bar)] \(progress.words)".prefix(max(0, columns - 1)))
     }
 

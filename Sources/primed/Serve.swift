@@ -43,7 +43,7 @@ enum Serve {
         let words = ["work"] + (site.file.map { ["--config", $0] } ?? [])
         let service = Service(
             spool: spool, worker: WorkerProgram(path: ownPath(), arguments: words), options: site.serviceOptions,
-            signals: signals, log: log
+            signals: signals, version: Primed.version, log: log
         ) {
             do {
                 return try Site(arguments).serviceOptions

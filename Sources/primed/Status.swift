@@ -17,19 +17,12 @@ enum Status {
         exits: [(Exit.ok, "a daemon serves"), (Exit.unavailable, "no daemon serves")],
         examples: ["primed status", "primed status --json | jq .daemon.running"]
     ) { arguments in
-        let site = try Site(arguments)
-        let serving = ServiceStatus.serving(site.folders)
-        let inbox = try? Inbox(site.configuration.inbox).scan()
-        let report = Report(
-            isServing: serving != nil, inbox: (inbox?.ready.count ?? 0) + (inbox?.unsettled.count ?? 0),
-            strange: inbox?.strange ?? [],
-            results: (try? Files.list(site.configuration.outbox))?.count { !$0.hasPrefix(".") } ?? 0,
-            daemon: serving ?? ServiceStatus.read(site.folders))
+        let report = Report(try Site(arguments))
         show(arguments.has("json") ? try json(report, pretty: true) : report.text)
-        return serving == nil ? Exit.unavailable : Exit.ok
+        return report.isServing ? Exit.ok : Exit.unavailable
     }
 
-    private struct Report: Encodable {
+    struct Report: Encodable {
         let isServing: Bool
         /// Jobs that are not claimed yet.
         let inbox: Int
@@ -37,6 +30,17 @@ enum Status {
         let strange: [String]
         let results: Int
         let daemon: ServiceStatus?
+
+        /// What there is to see now.
+        init(_ site: Site) {
+            let serving = ServiceStatus.serving(site.folders)
+            let scan = try? Inbox(site.configuration.inbox).scan()
+            isServing = serving != nil
+            inbox = (scan?.ready.count ?? 0) + (scan?.unsettled.count ?? 0)
+            strange = scan?.strange ?? []
+            results = (try? Files.list(site.configuration.outbox))?.count { !$0.hasPrefix(".") } ?? 0
+            daemon = serving ?? ServiceStatus.read(site.folders)
+        }
 
         enum CodingKeys: String, CodingKey {
             case isServing = "serving"

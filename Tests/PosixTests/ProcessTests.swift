@@ -100,6 +100,6 @@ import Testing
     @Test func aPipeIsNoTerminal() throws {
         let pipe = try Pipe()
         #expect(!Terminal.isTerminal(pipe.reading.number))
-        #expect(Terminal.columns(pipe.reading.number) == nil)
+        #expect(Terminal.size(pipe.reading.number) == nil)
     }
 }

@@ -17,12 +17,37 @@ import Testing
         let service = try bench.serve()
         #expect(bench.results == ["a", "b", "bad", "c"] && bench.entries == [])
         #expect(bench.result("b").contains("done") && bench.result("bad").contains("rejected"))
-        #expect(service.published == ["done": 3])
+        #expect(service.tally.published == ["done": 3])
         #expect(try Files.list(bench.folders.inbox) == ["notes.txt"])
         #expect(bench.names.first == "service-ready" && bench.names.last == "service-stopped")
         let status = try #require(ServiceStatus.read(bench.folders))
         #expect(
             status.state == .stopped && status.published == ["done": 3] && status.queue == [] && status.pid == getpid())
+    }
+
+    @Test func aScraperFindsTheNumbers() throws {
+        let bench = try ServiceBench()
+        defer { bench.remove() }
+        for id in ["a", "b"] { try bench.drop(id) }
+        try Files.append(Array("nonsense".utf8), to: "\(bench.folders.inbox)/bad.json")
+        bench.options.metricsFile = "\(bench.path)/primed.prom"
+        try bench.serve(#"[ $id = b ] && [ ! -e $folder/../again ] && touch $folder/../again && exit 1; seal"#)
+        try Files.removeTree("\(bench.folders.work)/again")
+        let lines = String(decoding: try Files.read("\(bench.path)/primed.prom", limit: 1 << 16), as: UTF8.self)
+            .split(separator: "\n").map(String.init)
+        for line in [
+            "primed_up 0", #"primed_jobs_total{result="done"} 2"#, #"primed_jobs_total{result="rejected"} 1"#,
+            #"primed_jobs_total{result="failed"} 0"#, "primed_attempts_failed_total 1",
+            "primed_attempt_duration_seconds_count 2", #"primed_slots{state="free"} 1"#,
+            #"primed_queue_jobs{state="running"} 0"#,
+        ] { #expect(lines.contains(line), "\(line)") }
+        // Every sample has its help and its type before it, and no family comes twice.
+        let families = lines.filter { $0.hasPrefix("# TYPE ") }.map { String($0.split(separator: " ")[2]) }
+        #expect(Set(families).count == families.count)
+        for line in lines where !line.hasPrefix("#") {
+            #expect(families.contains { line.hasPrefix($0) }, "\(line)")
+            #expect(Double(line.split(separator: " ").last ?? "") != nil, "\(line)")
+        }
     }
 
     @Test func onceWithAnEmptyInboxEndsAtOnce() throws {

@@ -198,10 +198,12 @@ int cposix_restore_signal(int signal) {
 
 // MARK: - Descriptors
 
-int cposix_terminal_columns(int descriptor) {
+int cposix_terminal_size(int descriptor, int *columns, int *rows) {
     struct winsize size;
     if (ioctl(descriptor, TIOCGWINSZ, &size) != 0) return -1;
-    return size.ws_col;
+    *columns = size.ws_col;
+    *rows = size.ws_row;
+    return 0;
 }
 
 int cposix_set_nonblocking(int descriptor) {

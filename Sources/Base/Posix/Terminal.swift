@@ -5,9 +5,10 @@ import Glibc
 public enum Terminal {
     public static func isTerminal(_ descriptor: Int32) -> Bool { isatty(descriptor) == 1 }
 
-    /// The width in characters, nil where `descriptor` is no terminal or does not know.
-    public static func columns(_ descriptor: Int32) -> Int? {
-        let columns = cposix_terminal_columns(descriptor)
-        return columns > 0 ? Int(columns) : nil
+    /// Its width and height in characters, nil where `descriptor` is no terminal or does not know.
+    public static func size(_ descriptor: Int32) -> (columns: Int, rows: Int)? {
+        var (columns, rows): (Int32, Int32) = (0, 0)
+        guard cposix_terminal_size(descriptor, &columns, &rows) == 0, columns > 0, rows > 0 else { return nil }
+        return (Int(columns), Int(rows))
     }
 }

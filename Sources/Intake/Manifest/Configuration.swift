@@ -38,6 +38,8 @@ public struct Configuration: Equatable, Sendable {
     public var stallSeconds = 600.0
     /// Seconds before a job that failed is tried again; twice as long each further time.
     public var retrySeconds = 15.0
+    /// A file for a scraper's numbers; empty for none.
+    public var metrics = ""
     /// The share of the disk that must be free before a job is claimed.
     public var minFreeDisk = 0.05
     /// The daemon reads manifests whole, which takes some twenty times their size.
@@ -173,7 +175,7 @@ extension Configuration {
         .integer("token_budget", \.tokenBudget, 32...65536), .integer("cache_mib", \.cacheMiB, 1...(1 << 20)),
         .integer("queue", \.queue, 1...100_000), .integer("attempts", \.attempts, 1...100),
         .number("rescan_seconds", \.rescanSeconds, 0.1...86400), .number("stall_seconds", \.stallSeconds, 1...1e6),
-        .number("retry_seconds", \.retrySeconds, 0...3600),
+        .number("retry_seconds", \.retrySeconds, 0...3600), .path("metrics", \.metrics),
         .number("min_free_disk", \.minFreeDisk, 0...0.9),
         .integer("largest_manifest_mib", \.largestManifestMiB, 1...4096),
         Key(name: "max_similarity") { fields, _, configuration in

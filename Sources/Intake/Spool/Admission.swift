@@ -89,6 +89,7 @@ extension Spool {
     private func reject(
         _ folder: JobFolder, id: String, as name: String, digest: String, _ problem: Problem
     ) throws(PosixError) {
+        rejected += 1
         log(.jobRejected(id, code: problem.code, file: folder.readOrigin().name))
         if !folder.isFinished {
             try folder.seal(ResultSummary(id: id, status: "rejected", error: problem))

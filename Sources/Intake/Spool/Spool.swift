@@ -58,6 +58,8 @@ public final class Spool {
     let log: Log
     /// The jobs under `work`, by their ids.
     var live: [String: SpooledJob] = [:]
+    /// Manifests that were refused since this daemon began.
+    public internal(set) var rejected = 0
     private var latestEntry: Int64 = 0
 
     /// Takes the spool, making its folders where they are missing.

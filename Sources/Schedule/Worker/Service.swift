@@ -12,7 +12,9 @@ public struct ServiceOptions: Sendable, Equatable {
     /// Seconds between looks at the inbox without an announcement; also between tries of what the disk refused.
     public var rescanSeconds = 60.0
     /// Seconds without a sign after which a worker is killed.
-    public var stallSeconds = 3600.0
+    public var stallSeconds = 600.0
+    /// Where the numbers for a scraper go; nil for nowhere.
+    public var metricsFile: String?
 
     public init() {}
 }
@@ -28,6 +30,7 @@ public final class Service {
     let manager: ServiceManager
     let log: Log
     private let signals: Signals
+    private let version: String
     private let reload: () -> ServiceOptions?
 
     var queue: JobQueue
@@ -35,7 +38,7 @@ public final class Service {
     var jobs: [String: SpooledJob] = [:]
     /// What could not be published yet; with a problem, as a failure.
     var unpublished: [(job: SpooledJob, problem: Problem?)] = []
-    var published: [String: Int] = [:]
+    var tally = ServiceTally()
     /// Devices that are gone: their slots stay empty until the daemon starts again.
     var lostDevices: Set<String> = []
 
@@ -65,6 +68,7 @@ public final class Service {
         var status: ServiceStatus?
         var nextStatus = 0.0
         var nextSign = 0.0
+        var nextMetrics = 0.0
     }
 
     /// - Parameters:
@@ -72,11 +76,13 @@ public final class Service {
     ///   - reload: reads the options again; nil keeps what is in force.
     public init(
         spool: Spool, worker: WorkerProgram, options: ServiceOptions = ServiceOptions(), signals: Signals,
+        version: String = "",
         manager: ServiceManager = ServiceManager(), log: Log, reload: @escaping () -> ServiceOptions? = { nil }
     ) {
         self.spool = spool
         self.options = options
         self.signals = signals
+        self.version = version
         self.manager = manager
         self.log = log
         self.reload = reload
@@ -255,12 +261,27 @@ public final class Service {
             do throws(PosixError) { try status.write(to: spool.folders) } catch { log(.trouble(error)) }
             manager.notify(.status(status.line))
         }
+        if time >= reporting.nextMetrics || state != nil {
+            reporting.nextMetrics = time + 10
+            writeMetrics(status, at: time)
+        }
         if time >= reporting.nextSign {
             reporting.nextSign = time + min(10, (manager.watchdogInterval ?? 30) / 3)
             // Fed by the workers' progress: what cannot even be killed is the service manager's.
             if supervisor.isProgressing(at: time) { manager.notify(.watchdog) }
             if isStopping { manager.notify(.extendTimeout(60_000_000)) }
         }
+    }
+
+    private func writeMetrics(_ status: ServiceStatus, at time: Double) {
+        guard let file = options.metricsFile else { return }
+        var tally = tally
+        tally.published["rejected"] = spool.rejected
+        let oldest = queue.entries.filter { !$0.isRunning }.map(\.arrival).min()
+        let now = MonotonicClock.seconds()
+        let metrics = ServiceMetrics(
+            status: status, tally: tally, oldestSeconds: oldest.map { now - $0 }, version: version)
+        do throws(PosixError) { try metrics.write(to: file) } catch { log(.trouble(error)) }
     }
 
     private func status(_ state: ServiceStatus.State) -> ServiceStatus {
@@ -270,6 +291,6 @@ public final class Service {
                 ServiceStatus.RunningJob(
                     id: run.job.id, submitter: run.job.submitter, attempt: run.attempt, process: run.process.id,
                     since: run.startTime, progress: run.progress)
-            }, queue: queue.entries.compactMap(ServiceStatus.QueuedJob.init), published: published)
+            }, queue: queue.entries.compactMap(ServiceStatus.QueuedJob.init), published: tally.published)
     }
 }

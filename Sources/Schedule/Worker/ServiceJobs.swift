@@ -55,6 +55,12 @@ extension Service {
     /// Decides what becomes of a job whose worker has ended.
     func settle(_ run: Supervisor.Run, _ ending: Supervisor.Ending, at time: Double) {
         let job = run.job
+        if ending == .sealed {
+            tally.finishedAttempts += 1
+            tally.attemptSeconds += time - run.startSeconds
+        }
+        if case .failed = ending { tally.failedAttempts += 1 }
+        if case .crashed = ending { tally.failedAttempts += 1 }
         if run.noise > 0 { log(.workerNoise(job.id, lines: run.noise)) }
         switch ending {
         case .sealed: publish(job, problem: nil)
@@ -100,7 +106,8 @@ extension Service {
     func publish(_ job: SpooledJob, problem: Problem?) {
         do throws(PosixError) {
             let status = if let problem { try spool.fail(job, problem) } else { try spool.publish(job) }
-            published[status, default: 0] += 1
+            tally.published[status, default: 0] += 1
+            if status == "done" { tally.lastDone = Double(WallClock.nanoseconds() / 1_000_000) / 1000 }
             queue.finish(job.id)
             jobs[job.id] = nil
             queueHasRoom()

@@ -20,6 +20,7 @@ final class Supervisor {
         let device: String
         let attempt: Int
         let startTime: String
+        let startSeconds: Double
         let process: WorkerProcess
         fileprivate(set) var progress: JobProgress?
         /// When it last said something.
@@ -65,7 +66,7 @@ final class Supervisor {
         runs.append(
             Run(
                 job: job, slot: slot, device: device, attempt: attempt, startTime: WallClock.timestamp(),
-                process: process, lastSign: time))
+                startSeconds: time, process: process, lastSign: time))
         return process.id
     }
 

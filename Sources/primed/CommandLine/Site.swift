@@ -62,6 +62,7 @@ struct Site {
         var options = ServiceOptions()
         options.devices = configuration.slotDevices
         options.queue.capacity = configuration.queue
+        options.metricsFile = configuration.metrics.isEmpty ? nil : configuration.metrics
         options.queue.firstRetry = configuration.retrySeconds
         options.rescanSeconds = configuration.rescanSeconds
         options.stallSeconds = configuration.stallSeconds

@@ -38,8 +38,8 @@ int cposix_announce_signal(int signal, int descriptor);
 /// Back to the default disposition.
 int cposix_restore_signal(int signal);
 
-/// TIOCGWINSZ: the columns of the terminal behind `descriptor`, or -1.
-int cposix_terminal_columns(int descriptor);
+/// The width and height of a terminal in characters; -1 with errno where `descriptor` is none.
+int cposix_terminal_size(int descriptor, int *columns, int *rows);
 
 /// Makes `descriptor` non-blocking.
 int cposix_set_nonblocking(int descriptor);
