@@ -10,7 +10,7 @@ struct Primed {
     static let commands: [Command] = [
         Serve.command, Run.command, Submit.command, Status.command, Top.command, Check.command, Predict.command,
         Tokenize.command,
-        Demo.command, Doctor.command, Bench.command, Events.command, Work.command,
+        Demo.command, Doctor.command, Bench.command, Lineage.command, Events.command, Work.command,
     ]
 
     static func main() {

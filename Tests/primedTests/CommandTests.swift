@@ -4,7 +4,7 @@ import Testing
 @Suite("The commands")
 struct CommandTests {
     static let names = [
-        "serve", "run", "check", "submit", "status", "tokenize", "predict", "demo", "doctor", "bench", "top",
+        "serve", "run", "check", "submit", "status", "tokenize", "predict", "demo", "doctor", "bench", "top", "lineage",
         "events",
     ]
 

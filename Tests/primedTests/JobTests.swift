@@ -155,6 +155,28 @@ struct JobTests {
         #expect(evaluations("v") > 0)
     }
 
+    /// When a sharer withdraws, what was made of its adapter can be named.
+    @Test func lineageNamesTheAdaptersOfASharer() throws {
+        let scene = try Scene()
+        #expect(try scene.onSite("run", try scene.manifest("job", budget: 14)).status == 0)
+        let target = try #require(try scene.result("job").targets?.first)
+        try #require(target.status == "done")
+        let (sharers, weights) = (try #require(target.sharers), try #require(target.weights))
+        for (sharer, weight) in zip(sharers, weights) where weight != 0 {
+            let found = try scene.onSite("lineage", "--sharer", sharer, "--pool", "package_section")
+            #expect(found.status == 0)
+            #expect(found.lines.count == 1 && found.out.contains("/outbox/job/78/adapter  "), "\(found.out)")
+        }
+        #expect(try scene.onSite("lineage", "--sharer", sharers[0], "--pool", "another").out.isEmpty)
+        #expect(try scene.onSite("lineage", "--sharer", "nobody").out.isEmpty)
+        // A result that cannot be read may hide one.
+        try FileManager.default.createDirectory(atPath: scene.path("outbox/broken"), withIntermediateDirectories: true)
+        let ending = try scene.onSite("lineage", "--sharer", sharers[0])
+        #expect(ending.status == 74 && ending.errors.contains("outbox/broken/result.json"))
+        #expect(ending.lines.count == 1)
+        #expect(try scene.onSite("lineage").status == 64)
+    }
+
     /// What stands in a history is in no log, message or report, whether the job succeeds or fails.
     @Test func historyTextStaysPrivate() throws {
         let scene = try Scene()

@@ -97,7 +97,10 @@ public struct JobRun {
                 results.append(TargetResult(user: target.user, failure: error.relative(to: inputFolder)))
             }
         }
-        try publish(ResultFile(id: id, targets: results), log: log, seconds: MonotonicClock.seconds() - start)
+        var pool: String?
+        if case .pool(let name, _) = manifest.sharers { pool = name }
+        try publish(
+            ResultFile(id: id, pool: pool, targets: results), log: log, seconds: MonotonicClock.seconds() - start)
     }
 
     /// The result of a target that an earlier attempt finished.

@@ -9,14 +9,17 @@ struct ResultFile: Codable, Equatable {
     var id: String
     var status: Status
     var error: Problem?
+    /// The pool that the sharers were taken from; nil where the manifest named their adapters.
+    var pool: String?
     var targets: [TargetResult]
 
     enum Status: String, Codable {
         case done, held, failed
     }
 
-    init(id: String, targets: [TargetResult]) {
+    init(id: String, pool: String?, targets: [TargetResult]) {
         self.id = id
+        self.pool = pool
         self.targets = targets
         let states = targets.map(\.status)
         status = states.contains(.failed) ? .failed : states.contains(.held) ? .held : .done

@@ -1,0 +1,69 @@
+import FoundationEssentials
+import Posix
+
+/// Published adapters that a sharer's adapter went into.
+public struct Lineage: Sendable, Equatable {
+    /// One adapter that carries something of the sharer.
+    public struct Descendant: Codable, Sendable, Equatable {
+        public let job: String
+        public let user: String
+        /// The adapter's folder.
+        public let adapter: String
+        /// The pool that the sharer was taken from; nil where the manifest named its adapter, and in results of before 0.2.
+        public let pool: String?
+        /// The sharer's weight; one a layer where they differ.
+        public let weights: [Double]
+    }
+
+    public var descendants: [Descendant] = []
+    /// Results that could not be read, by their paths: something may be missing above.
+    public var unreadable: [String] = []
+
+    /// Reads every result in an outbox.
+    ///
+    /// - Parameter pool: only of this pool; results that do not say which count, too.
+    public init(of sharer: String, pool: String? = nil, outbox: String) throws(PosixError) {
+        for job in try Files.list(outbox) where !job.hasPrefix(".") {
+            let path = "\(outbox)/\(job)/result.json"
+            guard let bytes = try? Files.read(path, limit: 1 << 30),
+                let result = try? JSONDecoder().decode(Published.self, from: Data(bytes))
+            else {
+                unreadable.append(path)
+                continue
+            }
+            if let pool, let other = result.pool, other != pool { continue }
+            for target in result.targets ?? [] where target.status == TargetResult.Status.done.rawValue {
+                guard let place = target.sharers?.firstIndex(of: sharer), let weights = target.weights else { continue }
+                let own = weights.perSharer.compactMap { $0.indices.contains(place) ? $0[place] : nil }
+                guard own.contains(where: { $0 != 0 }) else { continue }
+                descendants.append(
+                    Descendant(
+                        job: job, user: target.user, adapter: "\(outbox)/\(job)/\(target.user)/adapter",
+                        pool: result.pool, weights: own))
+            }
+        }
+    }
+
+    /// What matters of a result, whatever else stands in it.
+    private struct Published: Decodable {
+        struct Target: Decodable {
+            let user: String
+            let status: String
+            let sharers: [String]?
+            let weights: Weights?
+        }
+
+        let pool: String?
+        let targets: [Target]?
+    }
+}
+
+extension Weights {
+    /// `[1][sharers]` or `[layers][sharers]`.
+    fileprivate var perSharer: [[Double]] {
+        switch self {
+        case .shared(let weights): [weights]
+        case .layers(let layers): layers
+        }
+    }
+}
