@@ -70,7 +70,7 @@ enum Bench {
         let sharers = try inputs.select(user, given, model: model, base: manifest.base)
         let method = PriME(
             task: inputs.task, tokenizer: inputs.tokenizer, model: model, settings: Settings(manifest))
-        return try method.evaluate(user, sharers: sharers, points: points)
+        return try method.evaluate(Methods.Target(user: user, sharers: sharers), points: points)
     }
 
     private static func measure(

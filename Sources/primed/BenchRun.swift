@@ -73,7 +73,8 @@ struct BenchRun {
         var journal = MemoryJournal()
         let method = PriME(
             task: inputs.task, tokenizer: inputs.tokenizer, model: model, settings: Settings(manifest))
-        var seconds = try method.personalize(user, sharers: sharers, journal: &journal) { _ in true }.seconds
+        let target = Methods.Target(user: user, sharers: sharers)
+        var seconds = try method.personalize([target], journal: &journal) { _ in true }[0].get().seconds
         seconds.prepare += selection
         return seconds
     }

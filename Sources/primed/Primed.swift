@@ -7,11 +7,12 @@ import Posix
 struct Primed {
     static let version = "0.1.0"
 
-    static let commands: [Command] = [
-        Serve.command, Run.command, Submit.command, Status.command, Top.command, Check.command, Predict.command,
-        Tokenize.command,
-        Demo.command, Doctor.command, Bench.command, Lineage.command, Events.command, Work.command,
-    ]
+    static let commands: [Command] =
+        [
+            Serve.command, Run.command, Submit.command, Status.command, Top.command, Check.command, Predict.command,
+            Tokenize.command, Demo.command, Doctor.command, Bench.command, Lineage.command, Kept.command,
+            Events.command, Work.command,
+        ] + Operate.commands
 
     static func main() {
         Signals.ignoreBrokenPipes()

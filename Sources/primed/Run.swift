@@ -45,7 +45,7 @@ enum Run {
         _ manifest: String, id: JobID, outbox: Outbox, site: Site, arguments: Arguments
     ) throws -> Int32 {
         let digest = try JobDigest.of(manifest: manifest)
-        if let done = outbox.digest(of: id.description) {
+        if let done = outbox.digest(of: id.description), done != digest || outbox.isFinished(id.description) {
             guard done == digest else {
                 throw Failure(
                     Exit.badData,
@@ -61,7 +61,10 @@ enum Run {
         let stop = try StopRequest()
         let bar = ProgressBar(isShown: !arguments.has("quiet"))
         let reporter = WorkerReporter { message in
-            if case .progress(let progress) = message { bar.show(progress) }
+            guard case .progress(let progress) = message else { return }
+            bar.show(progress)
+            // What the disk refuses now is published with the rest.
+            if progress.finished > 0 { _ = try? outbox.publishTargets(of: folder, as: id.description, digest: digest) }
         }
         let run = JobRun(
             folder: folder, configuration: site.configuration, device: try site.device(arguments), reporter: reporter,
@@ -70,7 +73,7 @@ enum Run {
         bar.end()
         switch outcome {
         case .sealed:
-            let name = try outbox.publish(folder, as: id.description, digest: digest, keepsJob: false)
+            let name = try outbox.publish(folder, as: id.description, digest: digest)
             return try conclude("\(outbox.path)/\(name)", arguments)
         case .stopped:
             complain("stopped; the same command goes on from the last finished generation")

@@ -15,7 +15,8 @@ enum Serve {
             a dot or end in .part, .tmp or ~ are left alone, so write under such a name and rename.
 
             SIGTERM stops taking jobs, lets the evaluations in flight finish and puts the jobs back; a second one stops \
-            at once. Interrupted jobs go on from their last finished generation. SIGHUP reads the configuration again.
+            at once. Interrupted jobs go on from their last finished generation. SIGHUP reads the configuration again. \
+            SIGUSR1 logs what the daemon is doing.
             """,
         options: [
             Site.option,
@@ -39,7 +40,7 @@ enum Serve {
             throw Failure(
                 error.code == .alreadyServed ? Exit.unavailable : Exit.configuration, error.description)
         }
-        let signals = try Signals(catching: [SIGTERM, SIGINT, SIGHUP])
+        let signals = try Signals(catching: [SIGTERM, SIGINT, SIGHUP, SIGUSR1])
         let words = ["work"] + (site.file.map { ["--config", $0] } ?? [])
         let service = Service(
             spool: spool, worker: WorkerProgram(path: ownPath(), arguments: words), options: site.serviceOptions,
@@ -62,7 +63,8 @@ enum Serve {
         do {
             let bytes = try Files.read(folder.manifest, limit: site.limits.manifestSize)
             let manifest = try JobManifest(bytes, file: name)
-            return .job(id: manifest.id, submitter: manifest.submitter, priority: manifest.priority)
+            return .job(
+                id: manifest.id, submitter: manifest.submitter, priority: manifest.priority, seconds: manifest.seconds)
         } catch {
             return .mistaken(id: (error as? ManifestError)?.id, JobError(error).problem)
         }

@@ -100,7 +100,7 @@ import Testing
     func refusesOtherIDs(_ id: String) { #expect(!isPlainID(id)) }
 
     /// What a job's result and journal have beside the users' folders.
-    @Test(arguments: ["result.json", "log.jsonl", "manifest.json", "job", "ann.journal", "ann.tmp", ".ann"])
+    @Test(arguments: ["result.json", "log.jsonl", "manifest.json", "job", "ann.tmp", ".ann"])
     func refusesUsersNamedAsFiles(_ id: String) { #expect(!isUserID(id)) }
 
     @Test(arguments: ["a", "a/b/c.json", "a..b", ".hidden/x", "é/ü", "a b", "..."])

@@ -31,8 +31,8 @@ final class Bench {
         let text = (try? Files.read(folder.manifest, limit: 1000)).map { String(decoding: $0, as: UTF8.self) } ?? ""
         let words = text.split(separator: " ").map(String.init)
         switch words.first {
-        case "id": return .job(id: words[1], submitter: nil, priority: 0)
-        case "job": return .job(id: nil, submitter: "me", priority: 7)
+        case "id": return .job(id: words[1], submitter: nil, priority: 0, seconds: nil)
+        case "job": return .job(id: nil, submitter: "me", priority: 7, seconds: nil)
         default: return .mistaken(id: nil, Problem(code: "bad", message: "no job", place: "here"))
         }
     }
@@ -54,14 +54,28 @@ final class Bench {
     }
 
     var results: [String] { (try? Files.list(folders.outbox)) ?? [] }
-    var entries: [String] { ((try? Files.list(folders.work)) ?? []).filter { $0 != "daemon.lock" } }
+    var entries: [String] {
+        ((try? Files.list(folders.work)) ?? []).filter { !["daemon.lock", "kept", "requests"].contains($0) }
+    }
+    var kept: [String] { (try? Files.list(folders.kept)) ?? [] }
 
-    /// Stages what a worker would, and seals it.
-    static func work(_ job: SpooledJob, status: String = "done") throws(PosixError) {
+    /// Does what a worker would, and seals it.
+    static func work(_ job: SpooledJob, status: String = "done", users: [String] = []) throws(PosixError) {
         try job.folder.prepare()
-        let result = "{\"schema\":1,\"id\":\"\(job.id)\",\"status\":\"\(status)\",\"targets\":[]}"
-        try Files.writeAtomically(Array(result.utf8), to: "\(job.folder.staging)/result.json")
-        try job.folder.seal()
+        for user in users { try finish(user, of: job) }
+        try job.folder.seal(result(job.id, status: status))
+    }
+
+    static func finish(_ user: String, of job: SpooledJob, status: String = "done") throws(PosixError) {
+        try job.folder.stage()
+        try Files.writeAtomically(Array("report of \(user)".utf8), to: "\(job.folder.staging)/report.html")
+        try job.folder.finish(target: user)
+        try Files.writeAtomically(
+            Array("{\"user\":\"\(user)\",\"status\":\"\(status)\"}".utf8), to: "\(job.folder.results)/\(user).json")
+    }
+
+    static func result(_ id: String, status: String) -> [UInt8] {
+        Array("{\"schema\":1,\"id\":\"\(id)\",\"status\":\"\(status)\",\"targets\":[]}".utf8)
     }
 }
 
@@ -69,4 +83,15 @@ final class Recorder: Sendable {
     private let events = Mutex<[Event]>([])
     func append(_ event: Event) { events.withLock { $0.append(event) } }
     var names: [String] { events.withLock { $0.map(\.kind.rawValue) } }
+}
+
+/// So many calls, and then no more.
+final class Budget: Sendable {
+    private let left: Atomic<Int>
+
+    init(_ calls: Int) { left = Atomic(calls) }
+
+    func take() -> Bool { left.wrappingSubtract(1, ordering: .relaxed).oldValue > 0 }
+
+    var isExhausted: Bool { left.load(ordering: .relaxed) < 0 }
 }

@@ -19,12 +19,18 @@ import Testing
 
     private func finish(_ job: SpooledJob, _ spool: Spool) throws {
         if !job.folder.isFinished {
-            if job.id == "poison" {
-                try spool.fail(job, Problem(code: "crashed", message: "three times", place: "worker"))
-                return
-            }
             try job.folder.recordStart()
-            try Bench.work(job)
+            if job.id == "many" {
+                // Two targets that are published as they finish, a third with the end.
+                try job.folder.prepare()
+                for user in ["u1", "u2", "u3"] where !Files.exists("\(job.folder.results)/\(user).json") {
+                    try Bench.finish(user, of: job)
+                    if user != "u3" { try spool.publishTargets(of: job) }
+                }
+                try job.folder.seal(Bench.result(job.id, status: "done"))
+            } else {
+                try Bench.work(job, status: job.id == "poison" ? "failed" : "done", users: ["u"])
+            }
         }
         try spool.publish(job)
     }
@@ -32,12 +38,21 @@ import Testing
     /// What a visitor of the outbox sees.
     private func published(_ bench: Bench) throws -> [String: String] {
         var files: [String: String] = [:]
-        for name in bench.results {
-            // The digest of what may not be read depends on the inode.
-            for file in try Files.list("\(bench.folders.outbox)/\(name)") where file != ".digest" {
-                files["\(name)/\(file)"] = bench.text("outbox/\(name)/\(file)") ?? "folder"
+        func add(_ place: String) throws {
+            // The digest of what may not be read depends on the inode, and a publication's record has its time.
+            for file in try Files.list("\(bench.path)/\(place)") where ![".digest", "publication"].contains(file) {
+                let path = "\(place)/\(file)"
+                // What a stop tore does no harm where jobs are kept; in the outbox there may be none.
+                if file.hasSuffix(".tmp") && place.hasPrefix("work/kept/") { continue }
+                if (try? Files.status("\(bench.path)/\(path)").kind) == .directory {
+                    try add(path)
+                } else if !path.contains("/attempts") {
+                    files[path] = bench.text(path)
+                }
             }
         }
+        try add("outbox")
+        try add("work/kept")
         return files
     }
 
@@ -49,6 +64,7 @@ import Testing
         try bench.dropFolder(["manifest.json": "id poison", "history": "words"], as: "5")
         try bench.dropFolder(["manifest.json": "job", "history": "words"], as: "6")
         try bench.dropFolder([:], as: "7")
+        try bench.drop("id many", as: "8.json")
     }
 
     /// The calls that were let through before the stop, and whether it came.
@@ -75,7 +91,10 @@ import Testing
         try dropAll(undisturbed)
         try serve(undisturbed)
         let expected = try published(undisturbed)
-        #expect(Set(expected.keys.map { $0.prefix { $0 != "/" && $0 != "." } }) == ["good", "4", "poison", "6", "7"])
+        #expect(
+            undisturbed.results.map { $0.prefix { $0 != "." } } == ["4", "6", "7", "good", "good", "many", "poison"])
+        #expect(undisturbed.kept.map { $0.prefix { $0 != "." } } == ["4", "7", "good", "poison"])
+        for user in ["u1", "u2", "u3"] { #expect(expected["outbox/many/\(user)/report.html"] == "report of \(user)") }
 
         var calls = 0
         while true {
@@ -86,7 +105,9 @@ import Testing
             Files.$fault.withValue(fault) { try? serve(bench) }
             if !stop.hasCome { break }
             try serve(bench)
-            #expect(try published(bench) == expected, "after a stop at call \(calls)")
+            let found = try published(bench)
+            let different = Set(found.keys).union(expected.keys).filter { found[$0] != expected[$0] }.sorted()
+            #expect(different == [], "after a stop at call \(calls)")
             #expect(bench.entries == [], "after a stop at call \(calls)")
             #expect(try Files.list(bench.folders.inbox) == [], "after a stop at call \(calls)")
             calls += 1
@@ -143,15 +164,15 @@ import Testing
             #expect(folder.attempts.crashes == crashes)
             try folder.prepare()
             try folder.recordStart()
-            try folder.recordCrash()
+            try folder.recordCrash(seconds: 1.5)
         }
-        #expect(folder.attempts == Attempts(started: 3, crashes: 3, unwitnessed: 0))
+        #expect(folder.attempts == Attempts(started: 3, crashes: 3, unwitnessed: 0, seconds: 4.5))
         #expect(folder.attempts.areExhausted(limit: 3))
-        try Files.append([1], to: "\(folder.journal)/evaluations")
-        #expect(folder.attempts == Attempts(started: 3, crashes: 0, unwitnessed: 0))
+        try Files.append([1], to: "\(folder.rounds)/0")
+        #expect(folder.attempts == Attempts(started: 3, crashes: 0, unwitnessed: 0, seconds: 4.5))
         for _ in 0..<11 { try folder.recordStart() }
         #expect(!folder.attempts.areExhausted(limit: 3))
-        try folder.recordStop()
+        try folder.recordStop(seconds: 0.5)
         #expect(folder.attempts.unwitnessed == 10)
         for _ in 0..<2 { try folder.recordStart() }
         #expect(folder.attempts.areExhausted(limit: 3))

@@ -60,19 +60,18 @@ import Testing
         try Bench.work(job)
         try spool.publish(job)
         #expect(bench.results.count == 2 && bench.results[0] == "a" && bench.results[1].hasPrefix("a.rejected-"))
-        let rejected = "outbox/\(bench.results[1])"
-        #expect(bench.text("\(rejected)/manifest.json") == "id a and more")
-        #expect(bench.text("\(rejected)/result.json")?.contains(#""code" : "id-taken""#) == true)
+        #expect(bench.text("work/kept/\(bench.results[1])/job/manifest.json") == "id a and more")
+        #expect(bench.text("outbox/\(bench.results[1])/result.json")?.contains(#""code" : "id-taken""#) == true)
         #expect(bench.text("outbox/a/result.json")?.contains("done") == true)
     }
 
-    @Test func aBadManifestIsPublishedAsRejectedWithItsFile() throws {
+    @Test func aBadManifestIsPublishedAsRejectedAndItsFileKept() throws {
         let bench = try Bench()
         let spool = try bench.open()
         try bench.drop("nonsense", as: "b ad.json")
         #expect(try spool.take("b ad.json") == nil)
         #expect(bench.results == ["b_ad"] && bench.entries == [])
-        #expect(bench.text("outbox/b_ad/manifest.json") == "nonsense")
+        #expect(bench.text("work/kept/b_ad/job/manifest.json") == "nonsense")
         let expected = """
             {
               "error" : {
@@ -127,7 +126,7 @@ import Testing
         #expect(try code("many") == "too-many-files")
         try bench.dropFolder(["history": "x"], as: "headless")
         #expect(try code("headless") == "manifest-missing")
-        #expect(bench.text("outbox/headless/job/history") == "x")
+        #expect(bench.text("work/kept/headless/job/history") == "x")
         #expect(mkdir("\(bench.folders.inbox)/empty", 0o700) == 0)
         #expect(try code("empty") == "manifest-missing")
         #expect(mkdir("\(bench.folders.inbox)/folder.json", 0o700) == 0)
@@ -144,18 +143,7 @@ import Testing
             #expect(try spool.take("headless") == nil)
         }
         #expect(bench.results.count == 2)
-        #expect(Set(bench.results.map { bench.text("outbox/\($0)/job/history") }) == ["x", "y"])
-    }
-
-    @Test func aFailedJobKeepsWhatWasDropped() throws {
-        let bench = try Bench()
-        let spool = try bench.open()
-        try bench.dropFolder(["manifest.json": "id f", "history": "words"], as: "f")
-        let job = try #require(try spool.take("f"))
-        try spool.fail(job, Problem(code: "crashed", message: "three times", place: "worker"))
-        #expect(bench.text("outbox/f/job/history") == "words")
-        #expect(bench.text("outbox/f/result.json")?.contains(#""status" : "failed""#) == true)
-        #expect(bench.entries == [])
+        #expect(Set(bench.kept.map { bench.text("work/kept/\($0)/job/history") }) == ["x", "y"])
     }
 
     @Test func aNameTakenInTheMeantimeIsNotOverwritten() throws {

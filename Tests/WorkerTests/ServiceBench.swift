@@ -60,7 +60,7 @@ final class ServiceBench {
             guard text.hasPrefix("id ") else {
                 return .mistaken(id: nil, Problem(code: "bad", message: "no job", place: "here"))
             }
-            return .job(id: String(text.dropFirst(3)), submitter: nil, priority: 0)
+            return .job(id: String(text.dropFirst(3)), submitter: nil, priority: 0, seconds: nil)
         }
         let service = Service(
             spool: spool, worker: WorkerProgram(path: "/bin/sh", arguments: ["-c", Self.prelude + worker, "worker"]),
@@ -71,6 +71,10 @@ final class ServiceBench {
 
     private static let prelude = """
         folder=$1; read -r word id < "$folder/job/manifest.json"
+        finish() {
+            mkdir -p "$folder/targets/$1" "$folder/results"
+            printf '{"user":"%s","status":"done"}' "$1" > "$folder/results/$1.json"
+        }
         seal() {
             rm -rf "$folder/staging"; mkdir "$folder/staging"
             printf '{"schema":1,"id":"%s","status":"done","targets":[]}' "$id" > "$folder/staging/result.json"
@@ -84,7 +88,9 @@ final class ServiceBench {
     var names: [String] { events.map(\.kind.rawValue) }
     var results: [String] { (try? Files.list(folders.outbox)) ?? [] }
     var entries: [String] {
-        ((try? Files.list(folders.work)) ?? []).filter { !["daemon.lock", "status.json"].contains($0) }
+        ((try? Files.list(folders.work)) ?? []).filter {
+            !["daemon.lock", "status.json", "kept", "requests"].contains($0)
+        }
     }
 
     func result(_ id: String) -> String {

@@ -66,7 +66,8 @@ import Testing
         #expect(bench.results == ["good", "poison"] && bench.entries == [])
         #expect(bench.names.filter { $0 == "attempt-failed" }.count == 3)
         #expect(bench.result("poison").contains("quarantined") && bench.result("poison").contains("worker-signal-9"))
-        #expect(try Files.read("\(bench.folders.outbox)/poison/manifest.json", limit: 99) == Array("id poison".utf8))
+        #expect(
+            try Files.read("\(bench.folders.kept)/poison/job/manifest.json", limit: 99) == Array("id poison".utf8))
     }
 
     @Test func aWorkerThatGetsOnIsNotGivenUp() throws {
@@ -75,7 +76,7 @@ import Testing
         try bench.drop("slow")
         // Six crashes, but the journal grows each time.
         try bench.serve(
-            #"mkdir -p $folder/journal; echo x >> $folder/journal/j; [ $(wc -l < $folder/journal/j) = 7 ] && seal || exit 1"#
+            #"mkdir -p $folder/rounds; echo x >> $folder/rounds/j; [ $(wc -l < $folder/rounds/j) = 7 ] && seal || exit 1"#
         )
         #expect(bench.result("slow").contains("done"))
         #expect(bench.names.filter { $0 == "attempt-failed" }.count == 6)
@@ -194,6 +195,18 @@ import Testing
             """
         try bench.serve(worker)
         #expect(bench.results == ["a", "b", "c"])
+    }
+
+    @Test func theStateIsLoggedOnRequest() throws {
+        let bench = try ServiceBench()
+        defer { bench.remove() }
+        for id in ["a", "b"] { try bench.drop(id) }
+        let signals = bench.signals
+        bench.when("attempt-started") { try? signals.announce(SIGUSR1) }
+        try bench.serve("sleep 0.3; seal")
+        let states = bench.events.filter { $0.kind == .jobState }
+        #expect(states.contains(.jobState("a", state: "running", attempt: 1, finished: 0, targets: 0)))
+        #expect(states.contains(.jobState("b", state: "waiting", attempt: 0, finished: 0, targets: 0)))
     }
 
     @Test func theStatusTellsWhatRuns() throws {

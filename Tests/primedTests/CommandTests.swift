@@ -5,7 +5,7 @@ import Testing
 struct CommandTests {
     static let names = [
         "serve", "run", "check", "submit", "status", "tokenize", "predict", "demo", "doctor", "bench", "top", "lineage",
-        "events",
+        "events", "kept", "cancel", "hold", "release", "retry",
     ]
 
     @Test(arguments: names)

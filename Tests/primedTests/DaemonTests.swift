@@ -65,7 +65,7 @@ struct DaemonTests {
         let rejected = try scene.result("bad")
         #expect(rejected.status == "rejected")
         #expect(rejected.error?.message.contains("task") == true)
-        #expect(try scene.text("outbox/bad/manifest.json").contains("taks"))
+        #expect(try scene.text("work/kept/bad/job/manifest.json").contains("taks"))
         #expect(try scene.names(in: "inbox") == ["half.json.part"])
     }
 
@@ -78,7 +78,7 @@ struct DaemonTests {
         let daemon = try scene.start(["serve", "--config", scene.path("primed.json5")])
         func journal() throws -> Bool {
             let walk = FileManager.default.enumerator(atPath: scene.path("work"))
-            return walk?.contains { ($0 as? String)?.hasSuffix("141.journal") == true } ?? false
+            return walk?.contains { ($0 as? String)?.contains("/rounds/") == true } ?? false
         }
         #expect(try scene.wait { try journal() })
         daemon.process.terminate()

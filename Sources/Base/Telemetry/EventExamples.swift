@@ -9,6 +9,8 @@ extension EventKind {
         case .serviceStopped: .serviceStopped
         case .serviceReloaded: .serviceReloaded
         case .trouble: .trouble(PosixError(call: "rename", path: "/var/lib/primed/work", errno: 28))
+        case .memoryUnbounded:
+            .memoryUnbounded(PosixError(call: "mkdir", path: "/sys/fs/cgroup/primed-probe", errno: 30))
         case .diskFull: .diskFull
         case .announcementsLost: .announcementsLost
         case .fileIgnored: .fileIgnored("notes.txt")
@@ -17,10 +19,14 @@ extension EventKind {
         case .jobClaimed: .jobClaimed("nightly-1", file: "nightly-1.json")
         case .jobRepeated: .jobRepeated("nightly-1", file: "nightly-1.json")
         case .jobRejected: .jobRejected("nightly-1", code: "unknown-key", file: "nightly-1.json")
+        case .targetsPublished: .targetsPublished("nightly-1", count: 12)
         case .jobPublished: .jobPublished("nightly-1", status: "done")
+        case .keptRemoved: .keptRemoved("nightly-1")
+        case .requestAnswered: .requestAnswered("nightly-1", command: "cancel", answer: "done")
         case .attemptStarted: .attemptStarted("nightly-1", attempt: 1, process: 4242)
         case .attemptFailed: .attemptFailed("nightly-1", attempt: 1, code: "worker-signal-9", retryIn: 24.5)
         case .deviceLost: .deviceLost("cuda:0", job: "nightly-1")
+        case .jobState: .jobState("nightly-1", state: "running", attempt: 1, finished: 12, targets: 40)
         case .jobRequeued: .jobRequeued("nightly-1")
         case .workerNoise: .workerNoise("nightly-1", lines: 3)
         case .jobStarted: .jobStarted("nightly-1", targets: 40, attempt: 1)

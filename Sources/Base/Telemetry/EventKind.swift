@@ -8,6 +8,7 @@ public enum EventKind: String, CaseIterable, Sendable {
     case serviceStopped = "service-stopped"
     case serviceReloaded = "service-reloaded"
     case trouble
+    case memoryUnbounded = "memory-unbounded"
     case diskFull = "disk-full"
     case announcementsLost = "announcements-lost"
     case fileIgnored = "file-ignored"
@@ -17,10 +18,14 @@ public enum EventKind: String, CaseIterable, Sendable {
     case jobClaimed = "job-claimed"
     case jobRepeated = "job-repeated"
     case jobRejected = "job-rejected"
+    case targetsPublished = "targets-published"
     case jobPublished = "job-published"
+    case keptRemoved = "kept-removed"
+    case requestAnswered = "request-answered"
     case attemptStarted = "attempt-started"
     case attemptFailed = "attempt-failed"
     case deviceLost = "device-lost"
+    case jobState = "job-state"
     case jobRequeued = "job-requeued"
     case workerNoise = "worker-noise"
     // What happens inside a job: the lines of its log.jsonl.
@@ -36,9 +41,12 @@ public enum EventKind: String, CaseIterable, Sendable {
     public var level: Level {
         switch self {
         case .trouble, .fileUnclaimable, .deviceLost: .error
-        case .diskFull, .announcementsLost, .namesIgnored, .jobRejected, .attemptFailed, .workerNoise, .targetFailed:
+        case .memoryUnbounded, .diskFull, .announcementsLost, .namesIgnored, .jobRejected, .attemptFailed, .workerNoise,
+            .targetFailed:
             .warning
-        case .serviceReady, .serviceStopping, .serviceStopped, .serviceReloaded, .fileIgnored, .jobPublished: .notice
+        case .serviceReady, .serviceStopping, .serviceStopped, .serviceReloaded, .fileIgnored, .jobPublished,
+            .requestAnswered:
+            .notice
         case .evaluated: .debug
         default: .info
         }
@@ -57,6 +65,8 @@ public enum EventKind: String, CaseIterable, Sendable {
             "The configuration was read again."
         case .trouble:
             "A system call failed on a file of the daemon's own. It tries again later; look at the disk and at rights."
+        case .memoryUnbounded:
+            "job_memory_mib is set, and no control group can be made to enforce it. Under systemd see the drop-in memory.conf.example."
         case .diskFull:
             "Too little room on the disk to take jobs. They wait in the inbox until there is."
         case .announcementsLost:
@@ -72,15 +82,23 @@ public enum EventKind: String, CaseIterable, Sendable {
         case .jobRepeated:
             "The same manifest came again. Its result exists or is being made, so this one is dropped."
         case .jobRejected:
-            "A manifest is mistaken. The result says where, and keeps what was dropped."
+            "A manifest is mistaken. The result says where; what was dropped is kept for a while (`primed kept`)."
+        case .targetsPublished:
+            "So many targets of a job that goes on are in the outbox."
         case .jobPublished:
             "A result is in the outbox."
+        case .keptRemoved:
+            "A job's files were kept long enough and are gone."
+        case .requestAnswered:
+            "An operator asked for something: to cancel, hold, release or retry a job."
         case .attemptStarted:
             "A worker process began with a job."
         case .attemptFailed:
             "A worker ended without a result. The job runs again in `retry_in` seconds, or is given up."
         case .deviceLost:
             "A GPU is gone: its slot stays empty until the daemon starts again, and the job waits for another."
+        case .jobState:
+            "SIGUSR1 asks for it: a claimed job, whether it runs or waits, its attempts, and how many of its targets are done."
         case .jobRequeued:
             "A job was stopped on request and goes on from its journal later."
         case .workerNoise:

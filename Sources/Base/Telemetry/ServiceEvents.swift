@@ -23,6 +23,13 @@ extension Event {
             ["call": .id(error.call), "errno": .count(Int(error.errno)), "path": .path(error.path)])
     }
 
+    /// Memory is to be bounded, and cannot be.
+    public static func memoryUnbounded(_ error: PosixError) -> Event {
+        Event(
+            .memoryUnbounded,
+            ["call": .id(error.call), "errno": .count(Int(error.errno)), "path": .path(error.path)])
+    }
+
     /// Too little room on the disk to take jobs.
     public static let diskFull = Event(.diskFull)
 
@@ -65,6 +72,19 @@ extension Event {
         Event(.jobPublished, ["job": .id(job), "status": .id(status)])
     }
 
+    /// Targets of a job that goes on are in the outbox.
+    public static func targetsPublished(_ job: String, count: Int) -> Event {
+        Event(.targetsPublished, ["job": .id(job), "count": .count(count)])
+    }
+
+    /// The files of a published job were kept long enough.
+    public static func keptRemoved(_ job: String) -> Event { Event(.keptRemoved, ["job": .id(job)]) }
+
+    /// An operator asked for something, and this came of it.
+    public static func requestAnswered(_ job: String, command: String, answer: String) -> Event {
+        Event(.requestAnswered, ["job": .id(job), "command": .id(command), "answer": .id(answer)])
+    }
+
     public static func attemptStarted(_ job: String, attempt: Int, process: Int) -> Event {
         Event(.attemptStarted, ["job": .id(job), "attempt": .count(attempt), "process": .count(process)])
     }
@@ -82,6 +102,18 @@ extension Event {
     /// A device is gone; its slot stays empty, and the job waits for another.
     public static func deviceLost(_ device: String, job: String) -> Event {
         Event(.deviceLost, ["device": .id(device), "job": .id(job)])
+    }
+
+    /// What a claimed job is doing, as somebody asked.
+    public static func jobState(
+        _ job: String, state: String, attempt: Int, finished: Int, targets: Int
+    ) -> Event {
+        Event(
+            .jobState,
+            [
+                "job": .id(job), "state": .id(state), "attempt": .count(attempt), "finished": .count(finished),
+                "targets": .count(targets),
+            ])
     }
 
     /// A job was stopped on request and goes on from its journal later.

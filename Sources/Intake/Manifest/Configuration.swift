@@ -38,6 +38,14 @@ public struct Configuration: Equatable, Sendable {
     public var stallSeconds = 600.0
     /// Seconds before a job that failed is tried again; twice as long each further time.
     public var retrySeconds = 15.0
+    /// How long a job may run, all its tries together; 0 for as long as it takes.
+    public var jobSeconds = 0.0
+    /// MiB of the host's memory that a job may hold, where control groups can bound it; 0 for as much as there is.
+    public var jobMemoryMiB = 0
+    /// How long what was dropped is kept after its result was published: of jobs that failed, were rejected or cancelled,
+    /// and of all others.
+    public var keepFailedDays = 7.0
+    public var keepDoneDays = 0.0
     /// A file for a scraper's numbers; empty for none.
     public var metrics = ""
     /// The share of the disk that must be free before a job is claimed.
@@ -175,7 +183,10 @@ extension Configuration {
         .integer("token_budget", \.tokenBudget, 32...65536), .integer("cache_mib", \.cacheMiB, 1...(1 << 20)),
         .integer("queue", \.queue, 1...100_000), .integer("attempts", \.attempts, 1...100),
         .number("rescan_seconds", \.rescanSeconds, 0.1...86400), .number("stall_seconds", \.stallSeconds, 1...1e6),
-        .number("retry_seconds", \.retrySeconds, 0...3600), .path("metrics", \.metrics),
+        .number("retry_seconds", \.retrySeconds, 0...3600), .number("job_seconds", \.jobSeconds, 0...1e9),
+        .integer("job_memory_mib", \.jobMemoryMiB, 0...(1 << 24)),
+        .number("keep_failed_days", \.keepFailedDays, 0...36500), .number("keep_done_days", \.keepDoneDays, 0...36500),
+        .path("metrics", \.metrics),
         .number("min_free_disk", \.minFreeDisk, 0...0.9),
         .integer("largest_manifest_mib", \.largestManifestMiB, 1...4096),
         Key(name: "max_similarity") { fields, _, configuration in

@@ -3,7 +3,7 @@ import JSON
 extension JobManifest {
     private static let keys = [
         "job", "id", "base", "task", "sharers", "targets", "only", "evolve", "privacy", "generate", "priority",
-        "submitter", "notes",
+        "submitter", "limits", "notes",
     ]
 
     /// Reads a manifest; throws every mistake in it, not only the first.
@@ -27,6 +27,9 @@ extension JobManifest {
         submitter = fields.id("submitter")
         _ = fields.text("notes")
         if let value = fields.integer("priority", in: -100...100) { priority = value }
+        if let section = fields.section("limits", known: ["seconds"]) {
+            seconds = section.number("seconds", in: 1...1e9)
+        }
         if let section = fields.section("evolve", known: Evolve.keys) { evolve = Evolve(section) }
         if let section = fields.section("privacy", known: ["alpha", "max_similarity"]) {
             if let value = section.number("alpha", in: 0...100) { privacy.alpha = value }

@@ -18,6 +18,8 @@ public struct JobManifest: Equatable, Sendable {
     /// The larger, the sooner.
     public var priority = 0
     public var submitter: String?
+    /// How long the job may run, all its tries together; nil for as long as the site allows.
+    public var seconds: Double?
 
     public enum Sharers: Equatable, Sendable {
         /// A pool's name, and how many of its members to take.

@@ -18,8 +18,7 @@ public func isPlainID(_ id: String) -> Bool {
 /// Whether a user of this id can have a folder of its own beside the other files of a job's result.
 public func isUserID(_ id: String) -> Bool {
     let files = ["result.json", "log.jsonl", "manifest.json", "job"]
-    let endings = [".journal", ".tmp"]
-    return isPlainID(id) && !files.contains(id) && !endings.contains { id.hasSuffix($0) }
+    return isPlainID(id) && !files.contains(id) && !id.hasSuffix(".tmp")
 }
 
 /// Whether a path stays below the folder that it is relative to, as far as its words say; symbolic links are the

@@ -12,12 +12,14 @@ public struct SpooledJob: Sendable, Equatable {
     public let submitter: String
     /// The larger, the sooner.
     public let priority: Int
+    /// How long it may run, all tries together; nil for as long as it takes.
+    public let seconds: Double?
 }
 
 /// What a manifest turned out to be.
 public enum Reading: Sendable, Equatable {
     /// A job; nil for what the manifest does not say.
-    case job(id: String?, submitter: String?, priority: Int)
+    case job(id: String?, submitter: String?, priority: Int, seconds: Double?)
     /// No job: why not, and its id if that can be told.
     case mistaken(id: String?, Problem)
 }
@@ -40,12 +42,12 @@ extension Spool {
         case .mistaken(let id, let problem):
             let id = id.flatMap { JobID($0) } ?? named
             try refuse(folder, id: id.description, digest: digest, problem)
-        case .job(let written, let submitter, let priority):
+        case .job(let written, let submitter, let priority, let seconds):
             guard let id = written.map({ JobID($0) }) ?? named else {
                 try refuse(folder, id: named.description, digest: digest, .badID(in: origin))
                 return nil
             }
-            if let other = digestOfHolder(of: id.description) {
+            if let other = holder(of: id.description, for: digest) {
                 try settle(
                     folder, id: id.description, digest: digest, against: other, problem: .idTaken(id, in: origin))
                 return nil
@@ -53,7 +55,7 @@ extension Spool {
             let owner = try Files.status(contents(of: folder, origin)).owner
             let job = SpooledJob(
                 id: id.description, folder: folder, digest: digest, submitter: submitter ?? "uid:\(owner)",
-                priority: priority)
+                priority: priority, seconds: seconds)
             live[job.id] = job
             log(.jobClaimed(job.id, file: origin.name))
             return job
@@ -62,15 +64,20 @@ extension Spool {
     }
 
     private func refuse(_ folder: JobFolder, id: String, digest: String, _ problem: Problem) throws(PosixError) {
-        if let other = digestOfHolder(of: id) {
+        if let other = holder(of: id, for: digest) {
             try settle(folder, id: id, digest: digest, against: other, problem: problem)
         } else {
             try reject(folder, id: id, as: id, digest: digest, problem)
         }
     }
 
-    /// The digest of the job that has an id, running or done.
-    private func digestOfHolder(of id: String) -> String? { live[id]?.digest ?? outbox.digest(of: id) }
+    /// The digest of the job that has an id, running or done; nil where that is the job itself, which published targets
+    /// and was interrupted.
+    private func holder(of id: String, for digest: String) -> String? {
+        if let job = live[id] { return job.digest }
+        guard let other = outbox.digest(of: id) else { return nil }
+        return other == digest && !outbox.isFinished(id) ? nil : other
+    }
 
     /// Decides about a job whose id is taken by the job with the digest `other`: the same one is dropped, another one is
     /// refused.
@@ -92,9 +99,9 @@ extension Spool {
         rejected += 1
         log(.jobRejected(id, code: problem.code, file: folder.readOrigin().name))
         if !folder.isFinished {
-            try folder.seal(ResultSummary(id: id, status: "rejected", error: problem))
+            try folder.seal(ResultSummary(id: id, status: "rejected", error: problem).encoded)
         }
-        try outbox.publish(folder, as: name, digest: digest, keepsJob: true)
+        try outbox.publish(folder, as: name, digest: digest, keptIn: keeper(of: "rejected"))
     }
 
     // MARK: - What may be looked at

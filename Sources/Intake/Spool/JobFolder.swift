@@ -6,11 +6,15 @@ import Posix
 ///     path/origin           the name it was dropped under
 ///     path/job/             the manifest and the files it names, as they came (not in a foreground run)
 ///     path/attempts         who tried, see `Attempts`
-///     path/journal/         what a later attempt goes on from
+///     path/rounds/          what a later attempt goes on from within a cohort of targets
+///     path/results/         what result.json will say of each finished target
+///     path/targets/USER/    the files of a finished target, until they are published
 ///     path/log.jsonl
-///     path/staging/         the result while it is being made
-///     path/result/          the result once it is whole, until it is published
-///     path/publication      the name under which it is being published
+///     path/staging/         what is being made: a target's files, or the job's result
+///     path/result/          result.json and the log once all is done, until they are published
+///     path/publication      how it is being published; of a kept job, how it was
+///     path/wish             what an operator wants of it: to wait, or to end
+///     path/again            there while a kept job is made one that has not ended
 public struct JobFolder: Sendable, Equatable {
     public let path: String
     /// The manifest file; what it names is relative to the folder it is in.
@@ -28,7 +32,11 @@ public struct JobFolder: Sendable, Equatable {
         self.manifest = manifest
     }
 
-    public var journal: String { "\(path)/journal" }
+    /// Where the manifest lies, and beside it what came with it.
+    public var input: String { Files.parent(of: manifest) }
+    public var rounds: String { "\(path)/rounds" }
+    public var results: String { "\(path)/results" }
+    public var targets: String { "\(path)/targets" }
     public var log: String { "\(path)/log.jsonl" }
     public var staging: String { "\(path)/staging" }
     public var result: String { "\(path)/result" }
@@ -36,6 +44,8 @@ public struct JobFolder: Sendable, Equatable {
     var job: String { "\(path)/job" }
     var origin: String { "\(path)/origin" }
     var publication: String { "\(path)/publication" }
+    private var wishFile: String { "\(path)/wish" }
+    private var again: String { "\(path)/again" }
 
     /// Whether a whole result waits to be published.
     public var isFinished: Bool { Files.exists(result) }
@@ -71,39 +81,77 @@ public struct JobFolder: Sendable, Equatable {
         return try FileLock("\(path)/lock")
     }
 
-    /// Makes the journal's folder and an empty `staging`, whatever an earlier attempt left there.
+    /// Makes the folders that an attempt writes to.
     public func prepare() throws(PosixError) {
-        try Files.makeDirectories(journal)
+        for folder in [rounds, results, targets] { try Files.makeDirectories(folder) }
+    }
+
+    /// An empty `staging`, whatever an earlier attempt left there.
+    public func stage() throws(PosixError) {
         try Files.removeTree(staging)
         try Files.makeDirectories(staging)
     }
 
-    /// Declares what is in `staging` the whole result: adds the log, makes all of it durable and gives it its name.
-    public func seal() throws(PosixError) {
-        if Files.exists(log) && !Files.exists("\(staging)/log.jsonl") {
-            try Files.copy(log, to: "\(staging)/log.jsonl", limit: .max)
-        }
+    /// Declares what is in `staging` the whole of a target's files.
+    public func finish(target user: String) throws(PosixError) {
+        try Files.sync(tree: staging)
+        try Files.removeTree("\(targets)/\(user)")
+        try Files.rename(staging, to: "\(targets)/\(user)")
+        try Files.sync(directory: targets)
+    }
+
+    /// Ends the job: its `result.json` and the log are whole, and every target that is done is among `targets`.
+    public func seal(_ resultFile: [UInt8]) throws(PosixError) {
+        try stage()
+        try Files.writeAtomically(resultFile, to: "\(staging)/\(Outbox.resultFile)")
+        if Files.exists(log) { try Files.copy(log, to: "\(staging)/log.jsonl", limit: .max) }
         try Files.sync(tree: staging)
         try Files.rename(staging, to: result, replacing: false)
         try Files.sync(directory: path)
     }
 
-    /// Stages and seals a result that has no target.
-    func seal(_ summary: ResultSummary) throws(PosixError) {
-        try Files.removeTree(staging)
-        try Files.makeDirectories(staging)
-        try Files.writeAtomically(summary.encoded, to: "\(staging)/result.json")
-        try seal()
+    // MARK: - Beginning again
+
+    /// Whether a kept job is taken up again, and its end not yet forgotten.
+    var isTakenAgain: Bool { Files.exists(again) }
+
+    func markTakenAgain() throws(PosixError) { try Files.writeAtomically([], to: again) }
+
+    func unmarkTakenAgain() throws(PosixError) {
+        try Files.remove(again)
+        try Files.sync(directory: path)
+    }
+
+    // MARK: - Wishes
+
+    /// What an operator wants of the job, on disk so that it outlives the daemon.
+    public enum Wish: String, Sendable {
+        /// To wait until it is released.
+        case hold
+        case cancel
+    }
+
+    public var wish: Wish? {
+        (try? Files.read(wishFile, limit: 16)).flatMap { Wish(rawValue: String(decoding: $0, as: UTF8.self)) }
+    }
+
+    public func set(_ wish: Wish?) throws(PosixError) {
+        if let wish {
+            try Files.writeAtomically(Array(wish.rawValue.utf8), to: wishFile)
+        } else if Files.exists(wishFile) {
+            try Files.remove(wishFile)
+            try Files.sync(directory: path)
+        }
     }
 }
 
 /// The part of `result.json` that a spool reads, and all of it for a job that never ran.
 struct ResultSummary: Encodable {
-    private let schema = 1
-    let id: String
+    private var schema = 1
     let status: String
-    let error: Problem
-    private let targets: [String] = []
+    let error: Problem?
+    private var id: String?
+    private var targets: [String]? = []
 
     init(id: String, status: String, error: Problem) {
         self.id = id
@@ -119,11 +167,17 @@ struct ResultSummary: Encodable {
         return Array((try? encoder.encode(self)) ?? Data()) + [UInt8(ascii: "\n")]
     }
 
-    /// The status in a result, nil where there is none that can be read.
-    static func status(in folder: String) -> String? {
-        struct Status: Decodable { let status: String }
-        guard let bytes = try? Files.read("\(folder)/result.json", limit: 1 << 30) else { return nil }
-        return try? JSONDecoder().decode(Status.self, from: Data(bytes)).status
+    /// What is said of a whole job or of a target, nil where there is nothing that can be read.
+    init?(file: String) {
+        struct Head: Decodable {
+            let status: String
+            let error: Problem?
+        }
+        guard let bytes = try? Files.read(file, limit: 1 << 30),
+            let head = try? JSONDecoder().decode(Head.self, from: Data(bytes))
+        else { return nil }
+        status = head.status
+        error = head.error
     }
 }
 

@@ -1,25 +1,38 @@
 import Posix
 
-/// The folder of results: each under its job's id, there from one rename on.
+/// The folder of results, each under its job's id.
+///
+/// A job is done when its folder has `result.json`. A job of many targets publishes each target's folder as it finishes,
+/// by one rename, and `result.json` last; otherwise the whole result is there from one rename on.
 public struct Outbox: Sendable {
     public let path: String
 
     public init(_ path: String) { self.path = path }
 
+    public static let resultFile = "result.json"
+
     /// Which manifest a result answers, in the result's folder.
     private static let digestFile = ".digest"
 
-    /// The digest of the job whose result has `name`, empty for a folder that no spool made, nil where there is none.
+    /// The digest of the job that has the folder `name`, empty for a folder that no spool made, nil where there is none.
     public func digest(of name: String) -> String? {
         guard Files.exists("\(path)/\(name)") else { return nil }
         let bytes = (try? Files.read("\(path)/\(name)/\(Self.digestFile)", limit: 100)) ?? []
         return String(decoding: bytes.prefix { $0 != UInt8(ascii: "\n") }, as: UTF8.self)
     }
 
+    /// Whether the job that has the folder `name` is done; one that is not has published some of its targets.
+    public func isFinished(_ name: String) -> Bool {
+        // A folder that no spool made is not to be written to.
+        digest(of: name).map { $0.isEmpty || Files.exists("\(path)/\(name)/\(Self.resultFile)") } ?? false
+    }
+
     /// The name of the result that answers a job: its id, or, where another job had that id first, its `rejected` name. Nil
-    /// while there is none.
+    /// while the job is not done.
     public func name(of id: JobID, digest: String) -> String? {
-        [id.description, Self.rejectedName(id.description, digest: digest)].first { self.digest(of: $0) == digest }
+        [id.description, Self.rejectedName(id.description, digest: digest)].first {
+            self.digest(of: $0) == digest && isFinished($0)
+        }
     }
 
     /// Where a foreground run of a manifest works, so that an interrupted one finds its journal again. Take its lock first.
@@ -30,57 +43,107 @@ public struct Outbox: Sendable {
     /// The name for what comes second under an id.
     static func rejectedName(_ id: String, digest: String) -> String { "\(id).rejected-\(digest.prefix(12))" }
 
-    /// Gives a sealed result its name here, and removes the job's folder.
+    /// Publishes the targets of a job that are done, while others are not.
+    /// - Returns: how many those were.
+    @discardableResult
+    public func publishTargets(of folder: JobFolder, as name: String, digest: String) throws(PosixError) -> Int {
+        guard let users = try? Files.list(folder.targets), !users.isEmpty, !folder.isFinished else { return 0 }
+        let place = "\(path)/\(freeName(name, digest: digest))"
+        if !Files.exists(place) {
+            let draft = "\(folder.path)/place"
+            try Files.removeTree(draft)
+            try Files.makeDirectories(draft)
+            try write(digest, to: draft, from: folder)
+            try Files.rename(draft, to: place, replacing: false)
+            try Files.sync(directory: path)
+        }
+        try move(users, from: folder.targets, to: place)
+        return users.count
+    }
+
+    /// Gives a sealed result its name here, and removes the job's folder, or keeps it.
     ///
     /// May be stopped at any call and done again. Where the name is taken by another job's result, the result gets its
     /// `rejected` name instead.
     ///
-    /// - Parameter keepsJob: whether what was dropped moves into the result; if not, it is removed.
+    /// - Parameter kept: the folder of kept jobs, for one that is to be kept; nil removes it.
     /// - Returns: the name it has.
     @discardableResult
     public func publish(
-        _ folder: JobFolder, as name: String, digest: String, keepsJob: Bool
+        _ folder: JobFolder, as name: String, digest: String, keptIn kept: String? = nil
     ) throws(PosixError) -> String {
-        if !Files.exists(folder.publication) {
-            let record = Publication(name: name, digest: digest, keepsJob: keepsJob)
-            try Files.writeAtomically(record.encoded, to: folder.publication)
+        if folder.readPublication() == nil {
+            let summary = ResultSummary(file: "\(folder.result)/\(Self.resultFile)")
+            try folder.write(
+                Publication(
+                    name: name, digest: digest, status: summary?.status ?? "failed", code: summary?.error?.code,
+                    time: WallClock.nanoseconds() / 1_000_000_000, isKept: kept != nil))
         }
-        return try finishPublishing(folder) ?? name
+        return try finishPublishing(folder, keptIn: kept) ?? name
     }
 
     /// Goes on with a publication that was begun; nil where none was.
-    func finishPublishing(_ folder: JobFolder) throws(PosixError) -> String? {
-        guard let bytes = try? Files.read(folder.publication, limit: 4096), let record = Publication(bytes) else {
-            return nil
-        }
-        var name = record.name
-        if folder.isFinished {
-            if record.keepsJob && Files.exists(folder.job) { try keepJob(folder) }
-            // Written beside the result, where a torn temporary file will not be published.
-            try Files.writeAtomically(Array("\(record.digest)\n".utf8), to: "\(folder.path)/digest")
-            try Files.rename("\(folder.path)/digest", to: "\(folder.result)/\(Self.digestFile)")
-            try Files.sync(directory: folder.result)
-            if let taken = digest(of: name), taken != record.digest {
-                name = Self.rejectedName(name, digest: record.digest)
-            }
-            if digest(of: name) == nil {
+    func finishPublishing(_ folder: JobFolder, keptIn kept: String?) throws(PosixError) -> String? {
+        guard let record = folder.readPublication() else { return nil }
+        let name = freeName(record.name, digest: record.digest)
+        if folder.isFinished && !isFinished(name) {
+            if Files.exists("\(path)/\(name)") {
+                try complete("\(path)/\(name)", from: folder)
+            } else {
+                let users = (try? Files.list(folder.targets)) ?? []
+                try move(users, from: folder.targets, to: folder.result)
+                try write(record.digest, to: folder.result, from: folder)
                 try Files.rename(folder.result, to: "\(path)/\(name)", replacing: false)
                 try Files.sync(directory: path)
             }
         }
-        try retire(folder)
+        if record.isKept, let kept, Files.exists(folder.job) {
+            try keep(folder, as: "\(kept)/\(name)")
+        } else {
+            try retire(folder)
+        }
         return name
     }
 
-    /// Moves what was dropped next to `result.json`: a single file as `manifest.json`, a folder as `job`.
-    private func keepJob(_ folder: JobFolder) throws(PosixError) {
-        let kept = try Files.listing(folder.job)
-        if kept == Files.Listing() { return }
-        let isSingleFile = kept == Files.Listing(names: ["manifest.json"])
-        var place = "\(folder.result)/\(isSingleFile ? "manifest.json" : "job")"
-        while Files.exists(place) { place += "_" }
-        try Files.rename(isSingleFile ? folder.manifest : folder.job, to: place, replacing: false)
+    /// Adds what is missing to a result that is there in parts, `result.json` last.
+    private func complete(_ place: String, from folder: JobFolder) throws(PosixError) {
+        try move((try? Files.list(folder.targets)) ?? [], from: folder.targets, to: place)
+        for name in try Files.list(folder.result) where name != Self.resultFile {
+            try Files.rename("\(folder.result)/\(name)", to: "\(place)/\(name)")
+        }
+        try Files.sync(directory: place)
+        if Files.exists("\(folder.result)/\(Self.resultFile)") {
+            try Files.rename("\(folder.result)/\(Self.resultFile)", to: "\(place)/\(Self.resultFile)")
+            try Files.sync(directory: place)
+        }
     }
+
+    /// Moves targets' folders; one that is there already was published by an earlier attempt.
+    private func move(_ users: [String], from targets: String, to place: String) throws(PosixError) {
+        if users.isEmpty { return }
+        for user in users {
+            if Files.exists("\(place)/\(user)") {
+                try Files.removeTree("\(targets)/\(user)")
+            } else {
+                try Files.rename("\(targets)/\(user)", to: "\(place)/\(user)", replacing: false)
+            }
+        }
+        try Files.sync(directory: place)
+    }
+
+    private func freeName(_ name: String, digest: String) -> String {
+        if let taken = self.digest(of: name), taken != digest { return Self.rejectedName(name, digest: digest) }
+        return name
+    }
+
+    private func write(_ digest: String, to place: String, from folder: JobFolder) throws(PosixError) {
+        // Written beside the result, where a torn temporary file will not be published.
+        try Files.writeAtomically(Array("\(digest)\n".utf8), to: "\(folder.path)/digest")
+        try Files.rename("\(folder.path)/digest", to: "\(place)/\(Self.digestFile)")
+        try Files.sync(directory: place)
+    }
+
+    // MARK: - What becomes of the job's folder
 
     /// Removes a job's folder; from the first call on it counts for nothing.
     func retire(_ folder: JobFolder) throws(PosixError) {
@@ -92,23 +155,26 @@ public struct Outbox: Sendable {
         }
         try Files.removeTree(retired)
     }
-}
 
-/// The record of a publication under way.
-private struct Publication {
-    let name: String
-    let digest: String
-    let keepsJob: Bool
-
-    init(name: String, digest: String, keepsJob: Bool) {
-        (self.name, self.digest, self.keepsJob) = (name, digest, keepsJob)
+    /// Puts a job's folder away; an older one of that name, whose result somebody removed, goes.
+    private func keep(_ folder: JobFolder, as place: String) throws(PosixError) {
+        try Files.makeDirectories(Files.parent(of: place), mode: 0o700)
+        for remains in [folder.result, folder.staging, folder.targets] { try Files.removeTree(remains) }
+        if Files.exists(place) { try retire(JobFolder(claimed: place)) }
+        try Files.rename(folder.path, to: place, replacing: false)
+        try Files.sync(directory: Files.parent(of: place))
+        try Files.sync(directory: Files.parent(of: folder.path))
     }
 
-    init?(_ bytes: [UInt8]) {
-        let lines = String(decoding: bytes, as: UTF8.self).split(separator: "\n").map(String.init)
-        guard lines.count == 3 else { return nil }
-        self.init(name: lines[0], digest: lines[1], keepsJob: lines[2] == "keep")
+    /// Takes the end of a kept job back, so that it can be done again: what it published of single targets stays.
+    func reopen(_ name: String, digest: String) throws(PosixError) {
+        guard self.digest(of: name) == digest else { return }
+        let place = "\(path)/\(name)"
+        let rest = try Files.list(place).filter { ![Self.resultFile, "log.jsonl", Self.digestFile].contains($0) }
+        if rest.isEmpty { return try retire(JobFolder(claimed: place)) }
+        for file in [Self.resultFile, "log.jsonl"] where Files.exists("\(place)/\(file)") {
+            try Files.remove("\(place)/\(file)")
+        }
+        try Files.sync(directory: place)
     }
-
-    var encoded: [UInt8] { Array("\(name)\n\(digest)\n\(keepsJob ? "keep" : "remove")\n".utf8) }
 }

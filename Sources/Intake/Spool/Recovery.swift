@@ -10,9 +10,11 @@ extension Spool {
     public func recover() throws(PosixError) -> [SpooledJob] {
         let known = Set(live.values.map(\.folder.path))
         var jobs: [SpooledJob] = []
-        for name in try Files.list(folders.work) where !known.contains("\(folders.work)/\(name)") {
+        for name in try Files.list(folders.work) {
+            let path = "\(folders.work)/\(name)"
+            if known.contains(path) || path == folders.kept || path == folders.requests { continue }
             do throws(PosixError) {
-                if let job = try recover("\(folders.work)/\(name)", isTemporary: Inbox.isTemporary(name)) {
+                if let job = try recover(path, isTemporary: Inbox.isTemporary(name)) {
                     jobs.append(job)
                 }
             } catch {
@@ -32,7 +34,9 @@ extension Spool {
     }
 
     private func recover(_ folder: JobFolder) throws(PosixError) -> SpooledJob? {
-        if let name = try outbox.finishPublishing(folder) {
+        if folder.isTakenAgain {
+            try restart(folder)
+        } else if let name = try outbox.finishPublishing(folder, keptIn: folders.kept) {
             log(.jobPublished(name, status: "recovered"))
             return nil
         }

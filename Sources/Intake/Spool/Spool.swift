@@ -20,6 +20,10 @@ public final class Spool {
 
         /// What the daemon says of itself, see `ServiceStatus`.
         public var status: String { "\(work)/status.json" }
+        /// Jobs that are done and kept for a while, see `KeptJob`.
+        public var kept: String { "\(work)/kept" }
+        /// What operators ask for, see `Request`.
+        public var requests: String { "\(work)/requests" }
     }
 
     public struct Limits: Sendable, Equatable {
@@ -35,10 +39,19 @@ public final class Spool {
         public var freeShare = 0.05
         public var freeBytes = 4 << 30
         public var settlingSeconds = 2.0
+        /// How long what was dropped is kept after its result was published: jobs that failed, were rejected or
+        /// cancelled, and all others. 0 removes it at once.
+        public var keepsFailedSeconds = 7 * 86400.0
+        public var keepsDoneSeconds = 0.0
         /// How long to wait for the lock: the workers of a daemon that was killed hold it until they are dead, too.
         public var lockSeconds = 5.0
 
         public init() {}
+
+        /// How long a job of that outcome is kept.
+        func keepsSeconds(_ status: String) -> Double {
+            ["failed", "rejected", "cancelled"].contains(status) ? keepsFailedSeconds : keepsDoneSeconds
+        }
 
         /// Whether a disk with that much room may take another job.
         public func allow(_ room: Files.Room) -> Bool {
@@ -74,6 +87,7 @@ public final class Spool {
         outbox = Outbox(folders.outbox)
         do throws(PosixError) {
             for folder in [folders.inbox, folders.work, folders.outbox] { try Files.makeDirectories(folder) }
+            for folder in [folders.kept, folders.requests] { try Files.makeDirectories(folder, mode: 0o700) }
         } catch {
             throw SpoolError(error, remedy: "make the folder, or name another one in the configuration")
         }
@@ -94,7 +108,8 @@ public final class Spool {
     func claim(_ name: String) throws(PosixError) -> JobFolder? {
         let source = "\(folders.inbox)/\(name)"
         guard let status = try? Files.status(source) else { return nil }
-        let folder = try makeEntry(for: name)
+        let folder = nextEntry(for: name)
+        try Files.makeDirectories(folder.path, mode: 0o700)
         let isFolder = status.kind == .directory
         do throws(PosixError) {
             try folder.writeOrigin(JobFolder.Origin(name: name, isFolder: isFolder))
@@ -112,14 +127,13 @@ public final class Spool {
         return folder
     }
 
-    /// A new folder under `work`. The names' order is the order of the claims.
-    private func makeEntry(for name: String) throws(PosixError) -> JobFolder {
+    /// The place of the next job under `work`. The names' order is the order of the claims.
+    func nextEntry(for name: String) -> JobFolder {
         latestEntry = max(latestEntry + 1, WallClock.nanoseconds())
         let time = String(latestEntry, radix: 36)
         let id = JobID(fileName: name).description.prefix(40)
-        let path = "\(folders.work)/\(String(repeating: "0", count: 13 - time.utf8.count))\(time)-\(id)"
-        try Files.makeDirectories(path, mode: 0o700)
-        return JobFolder(claimed: path)
+        return JobFolder(
+            claimed: "\(folders.work)/\(String(repeating: "0", count: 13 - time.utf8.count))\(time)-\(id)")
     }
 
     /// Whether the disk has room for another job; if not, leave the inbox alone.
@@ -129,29 +143,24 @@ public final class Spool {
 
     // MARK: - Publishing
 
-    /// Publishes a job's sealed result. What was dropped is removed, or, where the job failed, kept with the result.
+    /// Publishes a job's sealed result. What was dropped is removed, or kept as long as `limits` say.
     /// - Returns: the status in the result.
     @discardableResult
     public func publish(_ job: SpooledJob) throws(PosixError) -> String {
         // On a second try the result may lie in the outbox already.
         let status =
-            ResultSummary.status(in: job.folder.result) ?? ResultSummary.status(in: "\(outbox.path)/\(job.id)")
-            ?? "failed"
-        let name = try outbox.publish(
-            job.folder, as: job.id, digest: job.digest, keepsJob: status == "failed" || status == "rejected")
+            job.folder.readPublication()?.status
+            ?? ResultSummary(file: "\(job.folder.result)/\(Outbox.resultFile)")?.status ?? "failed"
+        let name = try outbox.publish(job.folder, as: job.id, digest: job.digest, keptIn: keeper(of: status))
         live[job.id] = nil
         log(.jobPublished(name, status: status))
         return status
     }
 
-    /// Gives a job up: publishes it as failed, with what was dropped.
-    /// - Returns: the status in the result, which may have become whole after all.
-    @discardableResult
-    public func fail(_ job: SpooledJob, _ problem: Problem) throws(PosixError) -> String {
-        if !job.folder.isFinished {
-            try job.folder.seal(ResultSummary(id: job.id, status: "failed", error: problem))
-        }
-        return try publish(job)
+    /// Publishes the targets of a job that are done while it goes on.
+    public func publishTargets(of job: SpooledJob) throws(PosixError) {
+        let count = try outbox.publishTargets(of: job.folder, as: job.id, digest: job.digest)
+        if count > 0 { log(.targetsPublished(job.id, count: count)) }
     }
 
     // MARK: - Opening

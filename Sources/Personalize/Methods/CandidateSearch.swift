@@ -1,43 +1,49 @@
 import Evolution
 import Llama
 
-/// The evolution of one target's weights: asks, evaluates, journals and tells, and in the end chooses.
+/// The evolution of one target's weights: asks, is told scores, and in the end chooses.
+///
+/// A state without engine or journal: `pending` are the weights that have to be scored before it can go on.
 struct CandidateSearch {
-    /// Adapters in the bank.
+    /// Adapters that are merged.
     let width: Int
-    /// Layers that have weights of their own; nil for one weight an adapter.
-    let layers: Int?
     let base: CandidateScores
     /// `[k]`: each sharer alone.
     let sharers: [CandidateScores]
+    private let budget: Int
     /// Every evaluated candidate, in order.
     private(set) var entries: [JournalEntry] = []
+    /// Weights to be scored next, each once: the new ones of a generation, or the recommendation; empty at the end.
+    private(set) var pending: [[Double]] = []
+    /// The best fitness so far, the base's included.
+    private(set) var best: Double
+    private let dimension: Int
+    /// nil where there is nothing to search.
+    private var optimizer: (any Optimizer)?
+    /// The generation that is being evaluated; empty outside of one.
+    private var asked: [[Double]] = []
+    private var generation = 0
     private var recommendation: [Double]
     /// Scores by weights: an evaluated mixture is never evaluated again.
     private var known: [[Double]: CandidateScores]
 
-    var dimension: Int { width * (layers ?? 1) }
-
-    init(width: Int, layers: Int?, base: CandidateScores, sharers: [CandidateScores]) {
+    /// - Parameter layers: layers that have weights of their own; nil for one weight an adapter.
+    init(
+        width: Int, layers: Int?, base: CandidateScores, sharers: [CandidateScores], settings: Settings, seed: UInt64
+    ) throws(MethodError) {
         self.width = width
-        self.layers = layers
         self.base = base
         self.sharers = sharers
+        budget = settings.budget
+        best = base.fitness
         let dimension = width * (layers ?? 1)
+        self.dimension = dimension
         recommendation = Array(repeating: 0, count: dimension)
         known = [recommendation: base]
         for (index, scores) in sharers.enumerated() {
             known[(0..<dimension).map { $0 % width == index ? 1 : 0 }] = scores
         }
-    }
-
-    mutating func run(
-        _ settings: Settings, seed: UInt64, user: String, journal: inout some Journal,
-        progress: (RunProgress) -> Bool,
-        evaluate: ([Mixture]) throws(MethodError) -> [CandidateScores]
-    ) throws(MethodError) {
         guard dimension > 0 else { return }
-        var optimizer: any Optimizer
         do {
             optimizer = try makeOptimizer(
                 settings.search, dimension: dimension, bounds: -settings.bound...settings.bound,
@@ -45,63 +51,70 @@ struct CandidateSearch {
         } catch {
             throw MethodError(.optimizer, error.place, found: error.found, remedy: error.remedy)
         }
-        let replay = journal.entries
-        var generation = 0
-        var best = base.fitness
-        while entries.count < settings.budget {
-            guard progress(.search(evaluations: entries.count, budget: settings.budget, best: best)) else {
-                throw interrupted(user: user)
-            }
-            let points = Array(optimizer.ask().prefix(settings.budget - entries.count))
-            let scores: [CandidateScores]
-            if entries.count < replay.count {
-                scores = try recall(points, from: replay, user: user)
-            } else {
-                scores = try self.evaluate(points, by: evaluate)
-            }
-            let finished = points.indices.map {
-                JournalEntry(
-                    evaluation: entries.count + $0 + 1, generation: generation, weights: points[$0], scores: scores[$0])
-            }
-            if entries.count >= replay.count { try journal.append(finished) }
-            for entry in finished { known[entry.weights] = entry.scores }
-            entries += finished
-            best = finished.reduce(best) { max($0, $1.scores.fitness) }
-            optimizer.tell(points, fitness: scores.map(\.fitness))
-            generation += 1
-        }
-        recommendation = optimizer.recommendation
-        if known[recommendation] == nil {
-            known[recommendation] = try evaluate([mixture(recommendation)])[0]
-        }
+        advance()
     }
 
-    private func recall(
-        _ points: [[Double]], from replay: [JournalEntry], user: String
-    ) throws(MethodError) -> [CandidateScores] {
-        let recorded = replay[entries.count...].prefix(points.count)
-        guard recorded.map(\.weights) == points else {
-            throw MethodError(
-                .journal, "user \(user), evaluation \(entries.count + 1)",
-                found: "the journal has other candidates than this run asks for",
-                remedy: "the job was changed after it began; submit it again under a new id")
-        }
-        return recorded.map(\.scores)
-    }
-
-    private func evaluate(
-        _ points: [[Double]], by evaluate: ([Mixture]) throws(MethodError) -> [CandidateScores]
-    ) throws(MethodError) -> [CandidateScores] {
-        var fresh: [[Double]] = []
-        for point in points where known[point] == nil && !fresh.contains(point) { fresh.append(point) }
-        var found = known
-        if !fresh.isEmpty {
-            for (point, scores) in zip(fresh, try evaluate(fresh.map(mixture))) { found[point] = scores }
-        }
-        return points.compactMap { found[$0] }
-    }
+    /// Whether a generation is pending, and not the recommendation.
+    var isSearching: Bool { !asked.isEmpty }
 
     func mixture(_ weights: [Double]) -> Mixture { Mixture(weights: weights.map(Float.init)) }
+
+    /// Takes the scores of what was pending, one each.
+    mutating func take(_ scores: [CandidateScores]) -> RoundResult {
+        for (weights, scores) in zip(pending, scores) { known[weights] = scores }
+        guard isSearching else {
+            pending = []
+            return .recommendation(scores[0])
+        }
+        let finished = tell()
+        advance()
+        return .generation(finished)
+    }
+
+    /// Takes what an earlier attempt journaled of this state's round.
+    mutating func recall(_ recorded: [JournalEntry], user: String) throws(MethodError) {
+        guard recorded.map(\.weights) == asked else {
+            throw foreignJournal(user: user, evaluation: entries.count + 1)
+        }
+        for entry in recorded { known[entry.weights] = entry.scores }
+        _ = tell()
+        advance()
+    }
+
+    mutating func recall(recommendation scores: CandidateScores) {
+        known[recommendation] = scores
+        pending = []
+    }
+
+    /// Goes on to the next weights that nobody has scored; generations of known ones pass without.
+    private mutating func advance() {
+        pending = []
+        guard optimizer != nil else { return }
+        while entries.count < budget {
+            asked = Array((optimizer?.ask() ?? []).prefix(budget - entries.count))
+            for weights in asked where known[weights] == nil && !pending.contains(weights) { pending.append(weights) }
+            if !pending.isEmpty { return }
+            _ = tell()
+        }
+        recommendation = optimizer?.recommendation ?? []
+        if known[recommendation] == nil { pending = [recommendation] }
+    }
+
+    /// Ends the generation, all of whose scores are known.
+    private mutating func tell() -> [JournalEntry] {
+        let scored = asked.compactMap { weights in known[weights].map { (weights: weights, scores: $0) } }
+        let finished = scored.enumerated().map { index, one in
+            JournalEntry(
+                evaluation: entries.count + index + 1, generation: generation, weights: one.weights,
+                scores: one.scores)
+        }
+        entries += finished
+        best = finished.reduce(best) { max($0, $1.scores.fitness) }
+        optimizer?.tell(asked, fitness: finished.map(\.scores.fitness))
+        generation += 1
+        asked = []
+        return finished
+    }
 
     /// The weights that ship.
     ///
@@ -116,4 +129,12 @@ struct CandidateSearch {
         return Choice(
             outcome: .merged, weights: recommendation, mixture: mixture(recommendation), scores: scores)
     }
+}
+
+/// For a journal that was written by another run than the one that reads it.
+func foreignJournal(user: String, evaluation: Int?) -> MethodError {
+    MethodError(
+        .journal, "user \(user)" + (evaluation.map { ", evaluation \($0)" } ?? ""),
+        found: "the journal has other candidates than this run asks for",
+        remedy: "the job was changed after it began; submit it again under a new id")
 }

@@ -14,22 +14,45 @@ public struct JournalEntry: Codable, Equatable, Sendable {
     }
 }
 
-/// Where evaluations survive an interruption.
+/// What a round of the engine gave one target.
+public enum RoundResult: Codable, Equatable, Sendable {
+    /// The base's and each sharer's predictions of the history, `[1 + k][prompts]`: what every candidate is held against.
+    case references([[String]])
+    /// The candidates of a generation.
+    case generation([JournalEntry])
+    /// The scores of a recommendation that was no candidate.
+    case recommendation(CandidateScores)
+    /// One a query.
+    case answers([String])
+}
+
+/// Where the rounds of a cohort survive an interruption.
 ///
-/// A generation is appended whole: a batch's composition decides its rounding, so half a generation is worth nothing
-/// and is done again.
+/// A round is appended whole, for all its targets at once: a batch's composition decides its rounding, so a part of a
+/// round is worth nothing and is done again, and a finished one never is.
 public protocol Journal {
-    /// The complete generations of an earlier attempt at the same run, in order.
-    var entries: [JournalEntry] { get }
-    /// Makes one generation durable before it returns.
-    mutating func append(_ generation: [JournalEntry]) throws(MethodError)
+    /// The rounds of an earlier attempt at the same run, in order: of each target in the cohort's order, nil for one that
+    /// had no part in the round.
+    var rounds: [[RoundResult?]] { get }
+    /// Makes one round durable before it returns.
+    mutating func append(_ round: [RoundResult?]) throws(MethodError)
+}
+
+extension Journal {
+    /// The evaluations of one target that need not be made again.
+    public func evaluations(of target: Int) -> Int {
+        rounds.reduce(0) { sum, round in
+            guard round.indices.contains(target), case .generation(let entries) = round[target] else { return sum }
+            return sum + entries.count
+        }
+    }
 }
 
 /// A journal that lasts as long as the process, for `primed bench` and tests.
 public struct MemoryJournal: Journal {
-    public private(set) var entries: [JournalEntry]
+    public private(set) var rounds: [[RoundResult?]]
 
-    public init(entries: [JournalEntry] = []) { self.entries = entries }
+    public init(rounds: [[RoundResult?]] = []) { self.rounds = rounds }
 
-    public mutating func append(_ generation: [JournalEntry]) { entries += generation }
+    public mutating func append(_ round: [RoundResult?]) { rounds.append(round) }
 }

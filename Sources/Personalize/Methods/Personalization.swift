@@ -21,7 +21,7 @@ public struct Choice: Equatable, Sendable {
     public let scores: CandidateScores
 }
 
-/// Wall-clock seconds of a run's stages.
+/// Wall-clock seconds of a run's stages; of a round with other targets, the part that the target's sequences have in it.
 public struct PhaseSeconds: Codable, Equatable, Sendable {
     public var prepare = 0.0
     public var references = 0.0
@@ -29,18 +29,6 @@ public struct PhaseSeconds: Codable, Equatable, Sendable {
     public var queries = 0.0
 
     public var total: Double { prepare + references + search + queries }
-}
-
-/// Charges the time since the last lap to a stage.
-struct PhaseClock {
-    private(set) var seconds = PhaseSeconds()
-    private var last = ContinuousClock.now
-
-    mutating func lap(_ phase: WritableKeyPath<PhaseSeconds, Double>) {
-        let now = ContinuousClock.now
-        seconds[keyPath: phase] += (now - last) / .seconds(1)
-        last = now
-    }
 }
 
 /// A finished run for one target.

@@ -1,52 +1,48 @@
-import Checkpoints
 import Llama
 import Tasks
 import Tokenizers
 
-/// Predictions for prompts under mixtures: the only place where a method meets the engine.
+/// Predictions for prompts under mixtures: the only place where a method meets the engine's decoding.
 struct Predictor {
     let task: TaskDefinition
     let tokenizer: Tokenizer
     let model: any LanguageModel
-    let merge: Merge
-    let maxNewTokens: Int
-    /// nil decodes greedily.
-    let sampling: (temperature: Float, topP: Float)?
-    let seed: UInt64
+    let settings: Settings
     /// Told after each step of the engine.
     var tick: ((Progress) -> Void)?
 
-    /// Predicts every prompt under every mixture in one batch.
+    /// Predicts every target's prompts under each of its mixtures, all in one batch.
     ///
-    /// - Parameter prompts: token ids, BOS included, `[prompts][tokens]`.
-    /// - Returns: answers, `[mixtures][prompts]`.
-    func predictions(
-        _ prompts: [[Int32]], mixtures: [Mixture]
-    ) throws(MethodError) -> [[String]] {
+    /// - Parameter wanted: with mixtures over the loaded bank.
+    /// - Returns: answers, `[wanted][mixtures][prompts]`.
+    func predictions(_ wanted: [TargetSearch.Wanted]) throws(MethodError) -> [[[String]]] {
         var requests: [Request] = []
-        requests.reserveCapacity(prompts.count * mixtures.count)
-        for mixture in mixtures.indices {
-            for (row, prompt) in prompts.enumerated() {
-                requests.append(
-                    Request(
-                        prompt: prompt, mixture: mixture, answer: nil, maxNewTokens: maxNewTokens,
-                        sampling: sampling(row: row)))
+        requests.reserveCapacity(wanted.reduce(0) { $0 + $1.count })
+        var mixtures: [Mixture] = []
+        for one in wanted {
+            for mixture in one.mixtures {
+                for (row, prompt) in one.prompts.enumerated() {
+                    requests.append(
+                        Request(
+                            prompt: prompt, mixture: mixtures.count, answer: nil, maxNewTokens: settings.maxNewTokens,
+                            sampling: sampling(row: row, seed: one.seed)))
+                }
+                mixtures.append(mixture)
             }
         }
         let completions: [Completion]
         do {
-            completions = try model.generate(requests, mixtures: mixtures, merge: merge, progress: tick)
+            completions = try model.generate(requests, mixtures: mixtures, merge: settings.merge, progress: tick)
         } catch {
             throw MethodError(error)
         }
-        return mixtures.indices.map { mixture in
-            prompts.indices.map { task.answer(tokenizer.decode(completions[mixture * prompts.count + $0].tokens)) }
-        }
+        var rest = completions[...].lazy.map { task.answer(tokenizer.decode($0.tokens)) }.makeIterator()
+        return wanted.map { one in one.mixtures.map { _ in one.prompts.compactMap { _ in rest.next() } } }
     }
 
     /// A prompt draws the same random numbers under every mixture, so that candidates differ by their weights alone.
-    private func sampling(row: Int) -> Sampling {
-        guard let sampling else { return .greedy }
+    private func sampling(row: Int, seed: UInt64) -> Sampling {
+        guard let sampling = settings.sampling else { return .greedy }
         return .seeded(temperature: sampling.temperature, topP: sampling.topP, seed: seed &+ UInt64(row))
     }
 }

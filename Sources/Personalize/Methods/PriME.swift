@@ -18,21 +18,32 @@ public struct Sharer: Sendable {
     }
 }
 
-/// How far a run is; numbers only.
+/// A user to personalize, with the selected sharers, most similar first.
+public struct Target: Sendable {
+    public let user: User
+    public let sharers: [Sharer]
+
+    public init(user: User, sharers: [Sharer]) {
+        self.user = user
+        self.sharers = sharers
+    }
+}
+
+/// How far a cohort is; numbers only, summed over its targets.
 public enum RunProgress: Equatable, Sendable {
     /// The base and the sharers predict the history.
     case references
-    /// A generation is being evaluated: evaluations done, the budget, and the best fitness so far.
-    case search(evaluations: Int, budget: Int, best: Double)
-    /// The shipped model answers the queries.
+    /// Generations are being evaluated: evaluations done, the budget, and, of a lone target, the best fitness so far.
+    case search(evaluations: Int, budget: Int, best: Double?)
+    /// The shipped models answer the queries.
     case queries
     /// Within a stage: sequences of the batch under way that are done. What is answered does not matter.
     case batch(finished: Int, total: Int)
 }
 
-/// PriME (arXiv 2503.18008): evolves the weights of a merge of sharers' adapters for one target.
+/// PriME (arXiv 2503.18008): evolves the weights of a merge of sharers' adapters for each target of a cohort.
 ///
-/// The base, the sharers and every candidate are mixtures over one bank, so each stage is one batch.
+/// The base, the sharers and every candidate of every target are mixtures over one bank, so each round is one batch.
 public struct PriME {
     let task: TaskDefinition
     let tokenizer: Tokenizer
@@ -46,150 +57,152 @@ public struct PriME {
         self.settings = settings
     }
 
-    /// Runs the method for one target.
+    /// Runs the method for the targets of a cohort, side by side.
     ///
     /// - Parameters:
-    ///   - user: the target with history and queries.
-    ///   - sharers: the selected sharers, most similar first.
-    ///   - journal: generations of an earlier attempt are replayed from it, new ones appended.
-    ///   - progress: told before each stage; returning false stops the run with `.interrupted`, nothing lost.
+    ///   - targets: what is computed together; the numbers of one target follow from all of them, by rounding alone.
+    ///   - journal: rounds of an earlier attempt are replayed from it, new ones appended.
+    ///   - progress: told before each round; returning false stops the run with `.interrupted`, nothing lost.
+    /// - Returns: of each target its run, or why it cannot be one.
+    /// - Throws: what concerns the cohort as a whole: the engine, the journal, an interruption.
     public func personalize(
-        _ user: User, sharers: [Sharer], journal: inout some Journal, progress: @escaping (RunProgress) -> Bool
-    ) throws(MethodError) -> Personalization {
-        var clock = PhaseClock()
-        let seed = targetSeed(settings.seed, user: user.id)
-        let history = try historyPrompts(user, seed: seed)
-        var predictor = predictor(seed: seed)
-        predictor.tick = { _ = progress(.batch(finished: $0.finished, total: $0.total)) }
-        try load(sharers)
-        let queries = try queryPrompts(user)
-        try admit(history, queries, user: user.id)
-        clock.lap(\.prepare)
-
-        guard progress(.references) else { throw interrupted(user: user.id) }
-        let (objective, scores) = try references(history, predictor, sharers: sharers.count)
-        clock.lap(\.references)
-
-        var search = CandidateSearch(
-            width: sharers.count, layers: settings.granularity == .layer ? model.config.layers : nil,
-            base: scores[0], sharers: Array(scores.dropFirst()))
-        try search.run(settings, seed: seed, user: user.id, journal: &journal, progress: progress) {
-            mixtures throws(MethodError) in
-            try predictor.predictions(history.tokens, mixtures: mixtures).map(objective.scores)
+        _ targets: [Target], journal: inout some Journal, progress: @escaping (RunProgress) -> Bool
+    ) throws(MethodError) -> [Result<Personalization, MethodError>] {
+        let start = ContinuousClock.now
+        let bank = try load(targets)
+        var searches = targets.map { target in
+            Result { () throws(MethodError) in
+                let search = try TargetSearch(
+                    target, task: task, tokenizer: tokenizer, layers: model.config.layers, settings: settings)
+                try admit(search)
+                return search
+            }
         }
-        let choice = search.choice
-        clock.lap(\.search)
-
-        guard progress(.queries) else { throw interrupted(user: user.id) }
-        let answers = try self.answers(queries, predictor: predictor, mixture: choice.mixture)
-        clock.lap(\.queries)
-        return Personalization(
-            choice: choice, base: scores[0], sharers: Array(scores.dropFirst()), candidates: search.entries,
-            sharerCount: sharers.count, historyItems: Set(history.items).count,
-            heldOutItems: objective.split.heldOut.count, answers: answers, seed: seed, seconds: clock.seconds)
+        let preparation = start.duration(to: .now) / .seconds(1) / Double(max(1, targets.count))
+        for index in searches.indices { searches[index].change { $0.charge(preparation: preparation) } }
+        for round in journal.rounds { try recall(round, in: &searches) }
+        var predictor = Predictor(task: task, tokenizer: tokenizer, model: model, settings: settings)
+        predictor.tick = { _ = progress(.batch(finished: $0.finished, total: $0.total)) }
+        while let news = news(of: searches) {
+            guard progress(news) else {
+                throw MethodError(
+                    .interrupted, "user \(targets[0].user.id)", found: "the run was asked to stop",
+                    remedy: "run it again: it goes on from the last finished round")
+            }
+            try journal.append(try round(&searches, bank, predictor))
+        }
+        return searches.map { search in
+            search.flatMap { search in
+                search.personalization.map { .success($0) }
+                    ?? .failure(foreignJournal(user: search.user.id, evaluation: nil))
+            }
+        }
     }
 
     /// Scores given mixtures on a target's history, without a search: `[points]` in order, in one batch.
     ///
     /// - Parameter points: weights `[k]` or `[layers * k]`, layer outermost.
-    public func evaluate(
-        _ user: User, sharers: [Sharer], points: [[Double]]
-    ) throws(MethodError) -> [CandidateScores] {
-        let seed = targetSeed(settings.seed, user: user.id)
-        let history = try historyPrompts(user, seed: seed)
-        let predictor = predictor(seed: seed)
-        try load(sharers)
-        let objective = try references(history, predictor, sharers: sharers.count).objective
-        let mixtures = points.map { Mixture(weights: $0.map(Float.init)) }
-        return try predictor.predictions(history.tokens, mixtures: mixtures).map(objective.scores)
+    public func evaluate(_ target: Target, points: [[Double]]) throws(MethodError) -> [CandidateScores] {
+        _ = try load([target])
+        let search = try TargetSearch(
+            target, task: task, tokenizer: tokenizer, layers: model.config.layers, settings: settings)
+        let predictor = Predictor(task: task, tokenizer: tokenizer, model: model, settings: settings)
+        let lone = target.sharers.indices.map { Mixture.only($0, of: target.sharers.count) }
+        func predictions(_ mixtures: [Mixture]) throws(MethodError) -> [[String]] {
+            try predictor.predictions(
+                [TargetSearch.Wanted(prompts: search.history.tokens, mixtures: mixtures, seed: search.seed)])[0]
+        }
+        let objective = Objective(
+            task: task, gold: search.history.gold,
+            sharerPredictions: Array(try predictions([.base] + lone).dropFirst()),
+            alpha: settings.alpha,
+            split: HistorySplit(items: search.history.items, holdOut: settings.holdOut))
+        return try predictions(points.map { Mixture(weights: $0.map(Float.init)) }).map(objective.scores)
     }
 
-    private func predictor(seed: UInt64) -> Predictor {
-        Predictor(
-            task: task, tokenizer: tokenizer, model: model, merge: settings.merge,
-            maxNewTokens: settings.maxNewTokens, sampling: settings.sampling, seed: seed)
+    // MARK: - Rounds
+
+    /// One batch of what every unfinished target wants.
+    private func round(
+        _ searches: inout [Result<TargetSearch, MethodError>], _ bank: CohortBank, _ predictor: Predictor
+    ) throws(MethodError) -> [RoundResult?] {
+        var open: [(index: Int, wanted: TargetSearch.Wanted)] = []
+        for (index, search) in searches.enumerated() {
+            guard case .success(let search) = search, let wanted = search.wanted else { continue }
+            let mixtures = wanted.mixtures.map { bank.mixture($0, of: index) }
+            open.append(
+                (index, TargetSearch.Wanted(prompts: wanted.prompts, mixtures: mixtures, seed: wanted.seed)))
+        }
+        let start = ContinuousClock.now
+        let predictions = try predictor.predictions(open.map(\.wanted))
+        let seconds = start.duration(to: .now) / .seconds(1)
+        let total = open.reduce(0) { $0 + $1.wanted.count }
+        var results: [RoundResult?] = Array(repeating: nil, count: searches.count)
+        for (one, predictions) in zip(open, predictions) {
+            guard case .success(var search) = searches[one.index] else { continue }
+            // A target is charged its part of the batch.
+            results[one.index] = try search.take(
+                predictions, seconds: seconds * Double(one.wanted.count) / Double(max(1, total)))
+            searches[one.index] = .success(search)
+        }
+        return results
     }
 
-    private func load(_ sharers: [Sharer]) throws(MethodError) {
+    private func recall(
+        _ round: [RoundResult?], in searches: inout [Result<TargetSearch, MethodError>]
+    ) throws(MethodError) {
+        for index in searches.indices {
+            guard case .success(var search) = searches[index] else { continue }
+            if let result = round.indices.contains(index) ? round[index] : nil { try search.recall(result) }
+            searches[index] = .success(search)
+        }
+    }
+
+    /// nil when no target wants anything more.
+    private func news(of searches: [Result<TargetSearch, MethodError>]) -> RunProgress? {
+        let running = searches.compactMap { try? $0.get() }
+        let phases = running.filter { $0.wanted != nil }.map(\.phase)
+        if phases.isEmpty { return nil }
+        if phases.contains(.references) { return .references }
+        if phases.contains(.search) {
+            return .search(
+                evaluations: running.reduce(0) { $0 + $1.evaluations }, budget: running.count * settings.budget,
+                best: running.count == 1 ? running[0].best : nil)
+        }
+        return .queries
+    }
+
+    // MARK: - What is loaded
+
+    private func load(_ targets: [Target]) throws(MethodError) -> CohortBank {
+        let bank = CohortBank(targets)
         do {
-            try model.load(bank: sharers.map(\.adapter))
+            try model.load(bank: bank.adapters)
         } catch {
             throw MethodError(error)
         }
-    }
-
-    /// The base's and each sharer's predictions, made once, and what they make of the objective and themselves.
-    private func references(
-        _ history: HistoryPrompts, _ predictor: Predictor, sharers: Int
-    ) throws(MethodError) -> (objective: Objective, scores: [CandidateScores]) {
-        let lone = (0..<sharers).map { Mixture.only($0, of: sharers) }
-        let references = try predictor.predictions(history.tokens, mixtures: [.base] + lone)
-        let objective = Objective(
-            task: task, gold: history.gold, sharerPredictions: Array(references.dropFirst()), alpha: settings.alpha,
-            split: HistorySplit(items: history.items, holdOut: settings.holdOut))
-        return (objective, references.map(objective.scores))
-    }
-
-    private struct HistoryPrompts {
-        var tokens: [[Int32]] = []
-        var gold: [String] = []
-        /// The history item that each prompt asks about.
-        var items: [String] = []
-    }
-
-    private func historyPrompts(_ user: User, seed: UInt64) throws(MethodError) -> HistoryPrompts {
-        let examples: [Example]
-        do {
-            examples = try task.examples(
-                user, recent: settings.recent, retrieval: settings.retrieval, fraction: settings.fraction, seed: seed)
-        } catch {
-            throw MethodError(.task, error.place, found: error.found, remedy: error.remedy)
-        }
-        guard !examples.isEmpty else {
-            throw MethodError(
-                .emptyHistory, "user \(user.id)", found: "a history without items",
-                remedy: "give at least one item; PriME learns from nothing else")
-        }
-        return HistoryPrompts(
-            tokens: examples.map { tokenizer.encode($0.prompt) }, gold: examples.map(\.answer),
-            items: examples.map(\.item))
-    }
-
-    private func queryPrompts(_ user: User) throws(MethodError) -> [(id: String, tokens: [Int32])] {
-        do {
-            return try task.prompts(user).map { ($0.id, tokenizer.encode($0.text)) }
-        } catch {
-            throw MethodError(.task, error.place, found: error.found, remedy: error.remedy)
-        }
+        return bank
     }
 
     /// A prompt that the engine can never take is refused before the work starts, not after the search.
-    private func admit(
-        _ history: HistoryPrompts, _ queries: [(id: String, tokens: [Int32])], user: String
-    ) throws(MethodError) {
+    private func admit(_ search: TargetSearch) throws(MethodError) {
         let named =
-            zip(history.items, history.tokens).map { ("history item \($0)", $1) }
-            + queries.map { ("query \($0.id)", $0.tokens) }
+            zip(search.history.items, search.history.tokens).map { ("history item \($0)", $1) }
+            + zip(search.queries.ids, search.queries.tokens).map { ("query \($0)", $1) }
         for (name, tokens) in named {
             do {
                 try model.admit(tokens, maxNewTokens: settings.maxNewTokens)
             } catch {
-                throw MethodError(error, at: "user \(user), \(name)")
+                throw MethodError(error, at: "user \(search.user.id), \(name)")
             }
         }
     }
-
-    private func answers(
-        _ queries: [(id: String, tokens: [Int32])], predictor: Predictor, mixture: Mixture
-    ) throws(MethodError) -> [Answer] {
-        guard !queries.isEmpty else { return [] }
-        let outputs = try predictor.predictions(queries.map(\.tokens), mixtures: [mixture])[0]
-        return zip(queries, outputs).map { Answer(id: $0.id, output: $1) }
-    }
 }
 
-func interrupted(user: String) -> MethodError {
-    MethodError(
-        .interrupted, "user \(user)", found: "the run was asked to stop",
-        remedy: "run it again: it goes on from the last finished generation")
+extension Result {
+    fileprivate mutating func change(_ body: (inout Success) -> Void) {
+        guard case .success(var value) = self else { return }
+        body(&value)
+        self = .success(value)
+    }
 }

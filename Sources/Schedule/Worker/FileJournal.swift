@@ -2,45 +2,45 @@ import FoundationEssentials
 import Methods
 import Posix
 
-/// A target's journal on disk: a line that says whose run it is, then a line a generation.
+/// A cohort's journal on disk: a line that says whose run it is, then a line a round.
 ///
-/// A line that was cut off by a crash is dropped with its generation, which is then evaluated again whole.
+/// A line that was cut off by a crash is dropped with its round, which is then evaluated again whole.
 struct FileJournal: Journal {
     let path: String
-    private(set) var entries: [JournalEntry] = []
+    private(set) var rounds: [[RoundResult?]] = []
 
     /// Opens the journal at `path`; one of another run is set aside, since its numbers mean nothing to this one.
     ///
     /// - Parameter run: what determines the run's numbers, in one line.
     init(_ path: String, run: String) throws(PosixError) {
         self.path = path
-        let header = "primed-journal 1 \(run)"
+        let header = "primed-journal 2 \(run)"
         var lines: [ArraySlice<UInt8>] = []
         if Files.exists(path) {
-            lines = try Files.read(path, limit: 1 << 30).split(
+            lines = try Files.read(path, limit: 1 << 32).split(
                 separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
         }
         var kept = Array("\(header)\n".utf8)
         if let first = lines.first, String(decoding: first, as: UTF8.self) == header {
             // What follows the last line feed was not finished.
             for line in lines.dropFirst().dropLast() {
-                guard let generation = try? JSONDecoder().decode([JournalEntry].self, from: Data(line)) else { break }
-                entries += generation
+                guard let round = try? JSONDecoder().decode([RoundResult?].self, from: Data(line)) else { break }
+                rounds.append(round)
                 kept += line + [UInt8(ascii: "\n")]
             }
         }
         try Files.writeAtomically(kept, to: path, mode: 0o600)
     }
 
-    mutating func append(_ generation: [JournalEntry]) throws(MethodError) {
+    mutating func append(_ round: [RoundResult?]) throws(MethodError) {
         do {
-            let line = try JSONEncoder().encode(generation)
+            let line = try JSONEncoder().encode(round)
             try Files.append(Array(line) + [UInt8(ascii: "\n")], to: path, mode: 0o600)
         } catch {
             throw MethodError(
                 .storage, path, found: "the evaluations cannot be written (\(error))",
-                remedy: "make room on the disk; the job goes on from its last generation")
+                remedy: "make room on the disk; the job goes on from its last round")
         }
-        entries += generation
+        rounds.append(round)
     }
 }

@@ -27,6 +27,14 @@ public struct JobInputs {
         targets = try Self.targets(manifest, names)
     }
 
+    /// Which targets go through the engine together.
+    func cohorts(_ manifest: JobManifest) -> Cohorts {
+        let items = targets.map { target in
+            (try? target.input.get()).map { TargetWork($0.user, manifest).items }
+        }
+        return Cohorts(items: items, sharers: sharers.counts.each, pool: sharers.counts.all, slots: sharers.slots)
+    }
+
     static func base(_ name: String, _ names: Names) throws(JobError) -> (ModelFolder, Tokenizer) {
         let path = try names.folder(name, .model, place: "manifest: base")
         let folder = try told { try ModelFolder(path) }

@@ -1,22 +1,17 @@
-import Checkpoints
 import Compute
-import Evolution
 import FoundationEssentials
 import Glibc
 import Llama
 import Manifest
 import Methods
 import Posix
-import Privacy
-import Report
 import Spool
-import Tasks
 import Telemetry
-import Tokenizers
 
 /// One job from its folder to a sealed result, in the daemon's worker process and in a foreground run alike.
 ///
-/// A finished target is kept in the job's journal as it is published, so an interrupted job does not do it again.
+/// Each target that is done leaves its files and what the result will say of it in the job's folder, so an interrupted job
+/// does not do it again, and whoever watches can publish it while the job goes on.
 public struct JobRun {
     let folder: JobFolder
     let configuration: Configuration
@@ -46,12 +41,9 @@ public struct JobRun {
             return .sealed
         } catch {
             if error.isInterruption { return .stopped }
-            return .failed(JobFailure(error.relative(to: inputFolder).problem, isPermanent: error.isPermanent))
+            return .failed(JobFailure(error.relative(to: folder.input).problem, isPermanent: error.isPermanent))
         }
     }
-
-    /// Where the manifest lies, and beside it what came with it.
-    private var inputFolder: String { Files.parent(of: folder.manifest) }
 
     private func work() throws(JobError) {
         let start = MonotonicClock.seconds()
@@ -60,96 +52,96 @@ public struct JobRun {
         let manifest = try told { try JobManifest(bytes, file: "manifest") }
         let id = folder.id(written: manifest.id).description
         let log = Log.file(folder.log).joined(by: self.log, job: id)
-        let names = Names(folder: inputFolder, configuration: configuration)
+        let names = Names(folder: folder.input, configuration: configuration)
         let inputs = try JobInputs(manifest, names: names)
         log(.jobStarted(id, targets: inputs.targets.count, attempt: folder.attempts.started))
         let model = try told {
             try languageModel(inputs.folder, options: configuration.engineOptions(on: device))
         }
-        let run = TargetRun(
-            job: id, manifest: manifest, inputs: inputs, model: model, configuration: configuration, log: log)
-        var results: [TargetResult] = []
-        for (index, target) in inputs.targets.enumerated() {
-            let kept = "\(folder.journal)/\(target.user)"
-            if let result = finished(kept) {
-                results.append(result)
-                continue
-            }
-            var progress = JobProgress(
-                targets: inputs.targets.count, finished: index, user: target.user, stage: "select")
-            reporter.report(progress)
-            var lastSign = 0.0
-            do throws(JobError) {
-                let result = try run.personalize(target, in: kept) { news in
-                    let now = MonotonicClock.seconds()
-                    progress.show(news)
-                    // A sign of life a second is enough within a batch, which nothing interrupts.
-                    if case .batch = news, now < lastSign + 1 { return true }
-                    lastSign = now
-                    reporter.report(progress)
-                    return !shouldStop()
-                }
-                results.append(result)
-            } catch {
-                // What another try may mend ends this attempt; what it cannot is this target's alone.
-                guard error.isPermanent, !error.isInterruption else { throw error }
-                log(.targetFailed(user: target.user, code: error.code))
-                results.append(TargetResult(user: target.user, failure: error.relative(to: inputFolder)))
+        let run = CohortRun(
+            job: id, manifest: manifest, inputs: inputs, model: model, configuration: configuration, folder: folder,
+            log: log)
+        let cohorts = inputs.cohorts(manifest)
+        var course = JobCourse(folder, inputs.targets, manifest)
+        course.begin(inputs, cohorts, at: MonotonicClock.seconds())
+        for target in inputs.targets {
+            if case .failure(let error) = target.input, course.isOpen(target) {
+                guard error.isPermanent else { throw error }
+                try fail(target, error, in: &course, log)
             }
         }
-        var pool: String?
-        if case .pool(let name, _) = manifest.sharers { pool = name }
-        try publish(
-            ResultFile(id: id, pool: pool, targets: results), log: log, seconds: MonotonicClock.seconds() - start)
-    }
-
-    /// The result of a target that an earlier attempt finished.
-    private func finished(_ kept: String) -> TargetResult? {
-        guard let bytes = try? Files.read("\(kept)/\(TargetRun.resultName)", limit: 1 << 26) else { return nil }
-        return try? JSONDecoder().decode(TargetResult.self, from: Data(bytes))
-    }
-
-    private func publish(_ result: ResultFile, log: Log, seconds: Double) throws(JobError) {
-        log(.jobFinished(result.id, status: result.status.rawValue, seconds: seconds))
-        try told {
-            for target in result.targets where Files.exists("\(folder.journal)/\(target.user)") {
-                try copy("\(folder.journal)/\(target.user)", to: "\(folder.staging)/\(target.user)")
-            }
-            try Files.writeAtomically(try encoded(result), to: "\(folder.staging)/result.json")
-            try folder.seal()
+        for cohort in cohorts.members {
+            let targets = cohort.map { inputs.targets[$0] }
+            guard targets.contains(where: course.isOpen) else { continue }
+            try personalize(targets, cohort, run, &course)
         }
+        let result = ResultFile(id: id, pool: manifest.pool, targets: course.results)
+        log(.jobFinished(id, status: result.status.rawValue, seconds: MonotonicClock.seconds() - start))
+        try told { try folder.seal(try encoded(result)) }
     }
 
-    private func copy(_ source: String, to destination: String) throws {
-        try Files.makeDirectories(destination)
-        for name in try Files.list(source) where name != TargetRun.resultName {
-            let path = "\(source)/\(name)"
-            if try Files.status(path).kind == .directory {
-                try copy(path, to: "\(destination)/\(name)")
+    /// Personalizes a cohort, or, where the engine cannot do it together, its targets one by one: what is wrong with one is
+    /// that one's alone.
+    private func personalize(
+        _ targets: [JobInputs.Target], _ cohort: [Int], _ run: CohortRun, _ course: inout JobCourse
+    ) throws(JobError) {
+        let name = "\(cohort[0])"
+        do throws(JobError) {
+            try attempt(targets, name: name, run, &course)
+        } catch {
+            // What another try may mend ends this attempt.
+            guard error.isPermanent, !error.isInterruption else { throw error }
+            if targets.count == 1 {
+                try fail(targets[0], error, in: &course, run.log)
             } else {
-                try Files.copy(path, to: "\(destination)/\(name)", limit: .max)
+                for (target, index) in zip(targets, cohort) where course.isOpen(target) {
+                    do throws(JobError) {
+                        try attempt([target], name: "\(index)-alone", run, &course)
+                    } catch {
+                        guard error.isPermanent, !error.isInterruption else { throw error }
+                        try fail(target, error, in: &course, run.log)
+                    }
+                }
             }
         }
+        // Every one of its targets has its result by now.
+        try told { try Files.removeTree("\(folder.rounds)/\(name)") }
+    }
+
+    private func attempt(
+        _ targets: [JobInputs.Target], name: String, _ run: CohortRun, _ course: inout JobCourse
+    ) throws(JobError) {
+        var signs = course.signs(of: targets)
+        reporter.report(signs.progress)
+        let before = course
+        let results = try run.personalize(targets, name: name, isOpen: before.isOpen) { news in
+            if let progress = signs.take(news, at: MonotonicClock.seconds()) { reporter.report(progress) }
+            if case .batch = news { return true }
+            return !shouldStop()
+        }
+        for result in results where course.isOpen(result.user) {
+            if let error = result.error, result.status == .failed {
+                run.log(.targetFailed(user: result.user, code: error.code))
+            }
+            try told { try course.finish(result) }
+        }
+        signs.end(at: MonotonicClock.seconds())
+        course.estimate = signs.estimate
+        reporter.report(course.progress(at: MonotonicClock.seconds()))
+    }
+
+    private func fail(
+        _ target: JobInputs.Target, _ error: JobError, in course: inout JobCourse, _ log: Log
+    ) throws(JobError) {
+        log(.targetFailed(user: target.user, code: error.code))
+        try told { try course.finish(TargetResult(user: target.user, failure: error.relative(to: folder.input))) }
     }
 }
 
-extension JobProgress {
-    fileprivate mutating func show(_ news: RunProgress) {
-        switch news {
-        case .references:
-            stage = "references"
-        case .search(let evaluations, let budget, let best):
-            stage = "evolve"
-            evaluation = evaluations
-            self.budget = budget
-            self.best = best.isFinite ? best : nil
-        case .queries:
-            stage = "queries"
-        case .batch(let finished, let total):
-            batch = Double(finished) / Double(max(1, total))
-            return
-        }
-        batch = nil
+extension JobManifest {
+    /// The pool that the sharers are taken from; nil where the manifest names their adapters.
+    var pool: String? {
+        if case .pool(let name, _) = sharers { name } else { nil }
     }
 }
 

@@ -1,5 +1,6 @@
 import FoundationEssentials
 import Posix
+import Spool
 
 /// Published adapters that a sharer's adapter went into.
 public struct Lineage: Sendable, Equatable {
@@ -19,12 +20,16 @@ public struct Lineage: Sendable, Equatable {
     /// Results that could not be read, by their paths: something may be missing above.
     public var unreadable: [String] = []
 
-    /// Reads every result in an outbox.
+    /// Reads every result in an outbox, and the targets that jobs under way have published.
     ///
     /// - Parameter pool: only of this pool; results that do not say which count, too.
     public init(of sharer: String, pool: String? = nil, outbox: String) throws(PosixError) {
         for job in try Files.list(outbox) where !job.hasPrefix(".") {
-            let path = "\(outbox)/\(job)/result.json"
+            let path = "\(outbox)/\(job)/\(Outbox.resultFile)"
+            guard Files.exists(path) else {
+                if Files.isDirectory("\(outbox)/\(job)") { try addTargets(of: job, sharer, outbox) }
+                continue
+            }
             guard let bytes = try? Files.read(path, limit: 1 << 30),
                 let result = try? JSONDecoder().decode(Published.self, from: Data(bytes))
             else {
@@ -41,6 +46,32 @@ public struct Lineage: Sendable, Equatable {
                         job: job, user: target.user, adapter: "\(outbox)/\(job)/\(target.user)/adapter",
                         pool: result.pool, weights: own))
             }
+        }
+    }
+
+    /// Of a job under way, whose targets say themselves what went into them; their pool is not known.
+    private mutating func addTargets(of job: String, _ sharer: String, _ outbox: String) throws(PosixError) {
+        struct Record: Decodable {
+            struct Sharer: Decodable {
+                let id: String
+                let weights: [Double]
+            }
+            let outcome: String
+            let sharers: [Sharer]
+        }
+        for user in try Files.list("\(outbox)/\(job)") where Files.isDirectory("\(outbox)/\(job)/\(user)") {
+            let folder = "\(outbox)/\(job)/\(user)"
+            guard let bytes = try? Files.read("\(folder)/privacy.json", limit: 1 << 30),
+                let record = try? JSONDecoder().decode(Record.self, from: Data(bytes))
+            else {
+                unreadable.append("\(folder)/privacy.json")
+                continue
+            }
+            guard record.outcome == "merged", Files.exists("\(folder)/adapter"),
+                let own = record.sharers.first(where: { $0.id == sharer })?.weights, own.contains(where: { $0 != 0 })
+            else { continue }
+            descendants.append(
+                Descendant(job: job, user: user, adapter: "\(folder)/adapter", pool: nil, weights: own))
         }
     }
 

@@ -1,5 +1,7 @@
 import FoundationEssentials
+import Manifest
 import Methods
+import Posix
 import Privacy
 import Spool
 
@@ -14,7 +16,7 @@ struct ResultFile: Codable, Equatable {
     var targets: [TargetResult]
 
     enum Status: String, Codable {
-        case done, held, failed
+        case done, held, failed, cancelled
     }
 
     init(id: String, pool: String?, targets: [TargetResult]) {
@@ -29,6 +31,22 @@ struct ResultFile: Codable, Equatable {
                 code: first.error?.code ?? "failed",
                 message: "\(count) of \(targets.count) targets failed; the first: \(first.error?.message ?? "unknown")",
                 place: first.error?.place ?? "user \(first.user)")
+        }
+    }
+}
+
+extension ResultFile {
+    /// Of a job that ends before all its targets are done: what is done is in it.
+    init(endedBy error: Problem, as status: Status, _ job: SpooledJob) {
+        id = job.id
+        self.status = status
+        self.error = error
+        pool = (try? Files.read(job.folder.manifest, limit: 1 << 30)).flatMap {
+            try? JobManifest($0, file: "manifest").pool
+        }
+        let names = (try? Files.list(job.folder.results)) ?? []
+        targets = names.filter { $0.hasSuffix(".json") }.compactMap {
+            TargetResult(of: String($0.dropLast(5)), in: job.folder)
         }
     }
 }

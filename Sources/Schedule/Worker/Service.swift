@@ -13,6 +13,10 @@ public struct ServiceOptions: Sendable, Equatable {
     public var rescanSeconds = 60.0
     /// Seconds without a sign after which a worker is killed.
     public var stallSeconds = 600.0
+    /// Bytes of memory that a job may hold, where control groups can bound it; nil for as much as there is.
+    public var jobBytes: Int?
+    /// How long a job may run, all its tries together; nil for as long as it takes.
+    public var jobSeconds: Double?
     /// Where the numbers for a scraper go; nil for nowhere.
     public var metricsFile: String?
 
@@ -36,13 +40,14 @@ public final class Service {
     var queue: JobQueue
     /// The jobs that are claimed, by their ids.
     var jobs: [String: SpooledJob] = [:]
-    /// What could not be published yet; with a problem, as a failure.
-    var unpublished: [(job: SpooledJob, problem: Problem?)] = []
+    /// What could not be published yet.
+    var unpublished: [(job: SpooledJob, ending: Ending?)] = []
     var tally = ServiceTally()
     /// Devices that are gone: their slots stay empty until the daemon starts again.
     var lostDevices: Set<String> = []
 
     private var watch: InboxWatch?
+    private var requestWatch: InboxWatch?
     private var isStopping = false
     private var runsOnce = false
     private var inbox = InboxState()
@@ -88,6 +93,7 @@ public final class Service {
         self.reload = reload
         queue = JobQueue(options.queue)
         supervisor = Supervisor(worker, lock: spool.lock, stallSeconds: options.stallSeconds)
+        boundMemory()
     }
 
     /// Serves until a signal asks to stop; with `once`, until the inbox is empty and every job is published.
@@ -97,6 +103,7 @@ public final class Service {
         // First the watch, then the scan: what comes between is announced.
         beginWatch()
         let recovered = try recover()
+        answerRequests(at: MonotonicClock.seconds())
         inbox.nextRescan = MonotonicClock.seconds() + rescanSeconds
         manager.notify(.ready)
         log(.serviceReady(slots: options.devices.count, recovered: recovered))
@@ -126,7 +133,9 @@ public final class Service {
     // MARK: - Waiting
 
     private func wait(from time: Double) throws(PosixError) {
-        var wakes = [time + 10, supervisor.nextStall, manager.watchdogInterval.map { time + $0 / 3 }].compactMap { $0 }
+        var wakes = [
+            time + 10, supervisor.nextStall, supervisor.nextDeadline, manager.watchdogInterval.map { time + $0 / 3 },
+        ].compactMap { $0 }
         if !isStopping {
             wakes += [inbox.nextScan, inbox.nextRescan]
             if let retry = queue.nextRetry, freeSlot != nil { wakes.append(retry) }
@@ -134,12 +143,15 @@ public final class Service {
         if reporting.status != status(isStopping ? .stopping : .serving) { wakes.append(reporting.nextStatus) }
         let pause = max(0, (wakes.min() ?? time) - time)
         let descriptors =
-            [signals.descriptor.number, watch?.descriptor.number].compactMap { $0 } + supervisor.descriptors
+            [signals.descriptor.number, watch?.descriptor.number, requestWatch?.descriptor.number].compactMap { $0 }
+            + supervisor.descriptors
         _ = try poll(descriptors, milliseconds: Int((pause * 1000).rounded(.up)))
         try hearSignals()
         try hearInbox()
         let now = MonotonicClock.seconds()
+        if try requestWatch?.news().callsForScan == true { answerRequests(at: now) }
         for (run, ending) in try supervisor.collect(at: now) { settle(run, ending, at: now) }
+        for job in supervisor.takeAdvanced() { publishTargets(of: job) }
     }
 
     private func hearSignals() throws(PosixError) {
@@ -150,9 +162,24 @@ public final class Service {
                 if let options = reload() { adopt(options) }
                 manager.notify(.ready)
                 log(.serviceReloaded)
+            case SIGUSR1: logState()
             case SIGTERM, SIGINT: stop()
             default: continue
             }
+        }
+    }
+
+    private func logState() {
+        for run in supervisor.runs {
+            let progress = run.progress
+            log(
+                .jobState(
+                    run.job.id, state: "running", attempt: run.attempt, finished: progress?.finished ?? 0,
+                    targets: progress?.targets ?? 0))
+        }
+        for entry in queue.entries {
+            guard let job = ServiceStatus.QueuedJob(entry) else { continue }
+            log(.jobState(job.id, state: job.state, attempt: job.failures, finished: 0, targets: 0))
         }
     }
 
@@ -171,14 +198,31 @@ public final class Service {
         self.options = options
         queue.policy = options.queue
         supervisor.stallSeconds = options.stallSeconds
+        boundMemory()
         inbox.nextRescan = 0
+    }
+
+    /// Bounds the workers' memory where that can be done, and says so where it is wanted and cannot.
+    private func boundMemory() {
+        supervisor.workerBytes = nil
+        guard let bytes = options.jobBytes else { return }
+        do throws(PosixError) {
+            _ = try MemoryGroup("primed-probe", bytes: bytes)
+            supervisor.workerBytes = bytes
+        } catch {
+            log(.memoryUnbounded(error))
+        }
     }
 
     // MARK: - The inbox
 
     private func beginWatch() {
-        do throws(PosixError) { watch = try InboxWatch(spool.inbox) } catch {
+        do throws(PosixError) {
+            watch = try InboxWatch(spool.inbox)
+            requestWatch = try InboxWatch(Inbox(spool.folders.requests))
+        } catch {
             watch = nil
+            requestWatch = nil
             log(.trouble(error))
         }
     }
@@ -208,6 +252,8 @@ public final class Service {
                 retryPublishing()
                 inbox.hasStranded = false
                 _ = try recover()
+                try spool.removeExpired()
+                answerRequests(at: time)
             }
             let isFull = try !spool.hasRoom()
             if isFull && !inbox.isDiskFull { log(.diskFull) }

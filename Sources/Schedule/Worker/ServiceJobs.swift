@@ -18,7 +18,13 @@ extension Service {
     func add(_ job: SpooledJob, at time: Double) {
         jobs[job.id] = job
         _ = queue.restore(JobQueue.Job(id: job.id, submitter: job.submitter, priority: job.priority), at: time)
-        if job.folder.isFinished { publish(job, problem: nil) }
+        if job.folder.isFinished { return publish(job) }
+        publishTargets(of: job)
+        switch job.folder.wish {
+        case .cancel: publish(job, ending: .cancelled)
+        case .hold: queue.hold(job.id, reason: Self.heldByOperator)
+        case nil: break
+        }
     }
 
     func startJobs(at time: Double) {
@@ -37,17 +43,19 @@ extension Service {
     private func start(_ job: SpooledJob, in slot: Int, at time: Double) {
         let attempts = job.folder.attempts
         if attempts.areExhausted(limit: spool.limits.crashes) {
-            publish(job, problem: .gaveUp(after: attempts, last: nil))
+            publish(job, ending: Ending(.failed, .gaveUp(after: attempts, last: nil)))
             return
         }
+        let allowed = [job.seconds, options.jobSeconds].compactMap { $0 }.min()
         do throws(PosixError) {
             try job.folder.recordStart()
             let process = try supervisor.start(
-                job, in: slot, on: options.devices[slot], attempt: attempts.started + 1, at: time)
+                job, in: slot, on: options.devices[slot], attempt: attempts.started + 1,
+                seconds: allowed.map { max(0, $0 - attempts.seconds) }, at: time)
             log(.attemptStarted(job.id, attempt: attempts.started + 1, process: process))
         } catch {
             log(.trouble(error))
-            witness(job) { folder throws(PosixError) in try folder.recordStop() }
+            witness(job) { folder throws(PosixError) in try folder.recordStop(seconds: 0) }
             _ = queue.retry(job.id, at: time)
         }
     }
@@ -55,28 +63,35 @@ extension Service {
     /// Decides what becomes of a job whose worker has ended.
     func settle(_ run: Supervisor.Run, _ ending: Supervisor.Ending, at time: Double) {
         let job = run.job
+        let seconds = time - run.startSeconds
+        publishTargets(of: job)
         if ending == .sealed {
             tally.finishedAttempts += 1
-            tally.attemptSeconds += time - run.startSeconds
+            tally.attemptSeconds += seconds
         }
         if case .failed = ending { tally.failedAttempts += 1 }
         if case .crashed = ending { tally.failedAttempts += 1 }
         if run.noise > 0 { log(.workerNoise(job.id, lines: run.noise)) }
         switch ending {
-        case .sealed: publish(job, problem: nil)
+        case .sealed: publish(job)
+        case _ where job.folder.wish == .cancel: publish(job, ending: .cancelled)
         case .stopped:
-            witness(job) { folder throws(PosixError) in try folder.recordStop() }
-            queue.putBack(job.id)
-            log(.jobRequeued(job.id))
+            witness(job) { folder throws(PosixError) in try folder.recordStop(seconds: seconds) }
+            if job.folder.wish == .hold {
+                queue.hold(job.id, reason: Self.heldByOperator)
+            } else {
+                queue.putBack(job.id)
+                log(.jobRequeued(job.id))
+            }
         case .failed(let failure) where failure.problem.code == JobError.deviceLost:
             // The job did nothing wrong: it waits for another device.
             lostDevices.insert(run.device)
             log(.deviceLost(run.device, job: job.id))
-            witness(job) { folder throws(PosixError) in try folder.recordStop() }
+            witness(job) { folder throws(PosixError) in try folder.recordStop(seconds: seconds) }
             queue.putBack(job.id)
         case .failed(let failure) where failure.isPermanent:
             log(.attemptFailed(job.id, attempt: run.attempt, code: failure.problem.code, retryIn: nil))
-            publish(job, problem: failure.problem)
+            publish(job, ending: Ending(.failed, failure.problem))
         case .failed(let failure): retry(run, code: failure.problem.code, problem: failure.problem, at: time)
         case .crashed(let code): retry(run, code: code, problem: nil, at: time)
         }
@@ -84,14 +99,15 @@ extension Service {
 
     /// Lets a job run again later, unless it has failed too often: then it fails with `problem`, or for its crashes.
     private func retry(_ run: Supervisor.Run, code: String, problem: Problem?, at time: Double) {
-        witness(run.job) { folder throws(PosixError) in try folder.recordCrash() }
+        witness(run.job) { folder throws(PosixError) in try folder.recordCrash(seconds: time - run.startSeconds) }
         let attempts = run.job.folder.attempts
         if attempts.areExhausted(limit: spool.limits.crashes) {
             log(.attemptFailed(run.job.id, attempt: run.attempt, code: code, retryIn: nil))
-            publish(run.job, problem: problem ?? .gaveUp(after: attempts, last: code))
+            publish(run.job, ending: Ending(.failed, problem ?? .gaveUp(after: attempts, last: code)))
         } else {
             let delay = queue.retry(run.job.id, at: time)
             log(.attemptFailed(run.job.id, attempt: run.attempt, code: code, retryIn: delay))
+            if run.job.folder.wish == .hold { queue.hold(run.job.id, reason: Self.heldByOperator) }
         }
     }
 
@@ -102,10 +118,33 @@ extension Service {
 
     // MARK: - Publishing
 
-    /// Publishes a job, as failed where there is a `problem`. What the disk refuses now is tried again with each rescan.
-    func publish(_ job: SpooledJob, problem: Problem?) {
+    /// How a job ends that has no result of its own.
+    struct Ending {
+        let status: ResultFile.Status
+        let problem: Problem
+
+        init(_ status: ResultFile.Status, _ problem: Problem) {
+            self.status = status
+            self.problem = problem
+        }
+
+        static let cancelled = Ending(
+            .cancelled,
+            Problem(
+                code: "cancelled", message: "an operator ended the job; what was done by then is published",
+                place: "primed cancel"))
+    }
+
+    /// Publishes a job, which ends with `ending` where it has no result. What the disk refuses now is tried again with each
+    /// rescan.
+    func publish(_ job: SpooledJob, ending: Ending? = nil) {
         do throws(PosixError) {
-            let status = if let problem { try spool.fail(job, problem) } else { try spool.publish(job) }
+            if let ending, !job.folder.isFinished {
+                let result = ResultFile(endedBy: ending.problem, as: ending.status, job)
+                // Strings and numbers only: there is nothing that cannot be encoded.
+                try job.folder.seal((try? encoded(result)) ?? [])
+            }
+            let status = try spool.publish(job)
             tally.published[status, default: 0] += 1
             if status == "done" { tally.lastDone = Double(WallClock.nanoseconds() / 1_000_000) / 1000 }
             queue.finish(job.id)
@@ -114,14 +153,19 @@ extension Service {
         } catch {
             log(.trouble(error))
             queue.hold(job.id, reason: "unpublished")
-            unpublished.append((job, problem))
+            unpublished.append((job, ending))
         }
+    }
+
+    /// Publishes what a job that goes on has finished.
+    func publishTargets(of job: SpooledJob) {
+        do throws(PosixError) { try spool.publishTargets(of: job) } catch { log(.trouble(error)) }
     }
 
     func retryPublishing() {
         let again = unpublished
         unpublished = []
-        for (job, problem) in again { publish(job, problem: problem) }
+        for (job, ending) in again { publish(job, ending: ending) }
     }
 }
 

@@ -15,6 +15,7 @@ public struct SharerPool {
     private let encoder: String?
     private let top: Int
     private let config: LlamaConfig
+    private let adapters = OpenAdapters()
     let path: String
 
     init(
@@ -141,7 +142,42 @@ public struct SharerPool {
     }
 
     private func sharer(_ member: (id: String, adapter: String), cosine: Double?) throws(JobError) -> Sharer {
-        let adapter = try told { try Adapter(member.adapter, for: config) }
+        let adapter = try told { try adapters.adapter(member.adapter, for: config) }
         return Sharer(id: member.id, adapter: adapter, cosine: cosine)
+    }
+
+    /// How many adapters a target merges, and how many there are to choose from.
+    var counts: (each: Int, all: Int) { (min(top, members.count), members.count) }
+
+    /// The adapters that a bank may hold before their part of a layer's products outweighs half of the layer's own; all
+    /// adapters are taken to have the first one's rank.
+    var slots: Int {
+        guard let first = members.first, let rank = try? adapters.adapter(first.adapter, for: config).rank else {
+            return 1
+        }
+        return config.hiddenSize / (4 * max(1, rank))
+    }
+
+    /// SHA-256 of an adapter's numbers.
+    func digest(of adapter: Adapter) -> String { adapters.digest(of: adapter) }
+}
+
+/// The adapters that were read, since the targets of a job choose from the same few.
+private final class OpenAdapters {
+    private var adapters: [String: Adapter] = [:]
+    private var digests: [String: String] = [:]
+
+    func adapter(_ path: String, for config: LlamaConfig) throws(CheckpointError) -> Adapter {
+        if let adapter = adapters[path] { return adapter }
+        let adapter = try Adapter(path, for: config)
+        adapters[path] = adapter
+        return adapter
+    }
+
+    func digest(of adapter: Adapter) -> String {
+        if let digest = digests[adapter.path] { return digest }
+        let digest = adapter.digest()
+        digests[adapter.path] = digest
+        return digest
     }
 }

@@ -28,13 +28,22 @@ final class Supervisor {
         fileprivate(set) var noise = 0
         fileprivate var failure: JobFailure?
         fileprivate var killedFor: String?
+        fileprivate let group: MemoryGroup?
+        /// Processes that were killed in the group before this run.
+        fileprivate let killsBefore: Int
         fileprivate var isToStop = false
+        /// When it has taken all the time that its job has.
+        fileprivate let deadline: Double
+        fileprivate var isOverTime = false
+        fileprivate var hasAdvanced = false
     }
 
     private let program: WorkerProgram
     private let lock: FileLock
     /// Seconds without a sign after which a worker is killed.
     var stallSeconds: Double
+    /// Bytes that each worker may hold; nil for as much as there is.
+    var workerBytes: Int?
     /// In the order in which they started.
     private(set) var runs: [Run] = []
 
@@ -58,21 +67,37 @@ final class Supervisor {
     /// The time at which the next worker counts as stalled, nil when none can.
     var nextStall: Double? { runs.filter { $0.killedFor == nil }.map { $0.lastSign + stallSeconds }.min() }
 
+    /// The time at which the next worker runs out of time, nil when none can.
+    var nextDeadline: Double? { runs.filter { !$0.isOverTime && $0.deadline < .infinity }.map(\.deadline).min() }
+
+    /// - Parameter seconds: after which the job has taken all its time; nil for never.
     /// - Returns: the worker's process id.
     func start(
-        _ job: SpooledJob, in slot: Int, on device: String, attempt: Int, at time: Double
+        _ job: SpooledJob, in slot: Int, on device: String, attempt: Int, seconds: Double?, at time: Double
     ) throws(PosixError) -> Int {
-        let process = try WorkerProcess(program, device: device, folder: job.folder, lock: lock)
+        let group = try workerBytes.map { bytes throws(PosixError) in
+            try MemoryGroup("primed-slot-\(slot)", bytes: bytes)
+        }
+        let process = try WorkerProcess(program, device: device, folder: job.folder, lock: lock, group: group)
         runs.append(
             Run(
                 job: job, slot: slot, device: device, attempt: attempt, startTime: WallClock.timestamp(),
-                startSeconds: time, process: process, lastSign: time))
+                startSeconds: time, process: process, lastSign: time, group: group, killsBefore: group?.kills ?? 0,
+                deadline: seconds.map { time + $0 } ?? .infinity))
         return process.id
     }
 
     /// Asks all workers to come to a point from which they can go on another time.
     func askToStop() {
         for index in runs.indices {
+            runs[index].isToStop = true
+            runs[index].process.askToStop()
+        }
+    }
+
+    /// Asks a job's worker to come to such a point.
+    func askToStop(_ job: String) {
+        for index in runs.indices where runs[index].job.id == job {
             runs[index].isToStop = true
             runs[index].process.askToStop()
         }
@@ -97,6 +122,10 @@ final class Supervisor {
                 ended.append((run, ending(of: run, exit)))
                 continue
             }
+            if time >= run.deadline && !run.isOverTime {
+                run.isOverTime = true
+                run.process.askToStop()
+            }
             if time - run.lastSign >= stallSeconds && run.killedFor == nil {
                 run.killedFor = "worker-stalled"
                 run.process.kill()
@@ -107,12 +136,24 @@ final class Supervisor {
         return ended
     }
 
+    /// The jobs of many targets that finished some since the last call.
+    func takeAdvanced() -> [SpooledJob] {
+        var jobs: [SpooledJob] = []
+        for index in runs.indices where runs[index].hasAdvanced {
+            runs[index].hasAdvanced = false
+            jobs.append(runs[index].job)
+        }
+        return jobs
+    }
+
     private func note(_ speech: WorkerProcess.Speech, in run: inout Run, at time: Double) {
         if !speech.messages.isEmpty { run.lastSign = time }
         run.noise += speech.noise
         for message in speech.messages {
             switch message {
-            case .progress(let progress): run.progress = progress
+            case .progress(let progress):
+                if progress.finished > (run.progress?.finished ?? 0) && progress.targets > 1 { run.hasAdvanced = true }
+                run.progress = progress
             case .failed(let failure): run.failure = failure
             }
         }
@@ -121,6 +162,8 @@ final class Supervisor {
     private func ending(of run: Run, _ exit: ChildProcess.Exit) -> Ending {
         if run.job.folder.isFinished { return .sealed }
         if let failure = run.failure { return .failed(failure) }
+        if let group = run.group, group.kills > run.killsBefore { return .crashed("out-of-memory") }
+        if run.isOverTime { return .failed(JobFailure(.timeLimit, isPermanent: true)) }
         switch exit {
         case .code(EX_TEMPFAIL) where run.isToStop: return .stopped
         case .signal where run.isToStop: return .stopped
@@ -128,4 +171,13 @@ final class Supervisor {
         case .signal(let signal): return .crashed(run.killedFor ?? "worker-signal-\(signal)")
         }
     }
+}
+
+extension Problem {
+    fileprivate static let timeLimit = Problem(
+        code: "time-limit",
+        message:
+            "the job took all the time it may; what was done by then is published. Raise limits.seconds in the manifest, "
+            + "or job_seconds in the configuration, and let primed retry go on from there",
+        place: "limits: seconds")
 }

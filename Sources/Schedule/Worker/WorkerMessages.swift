@@ -6,8 +6,10 @@ public struct JobProgress: Codable, Sendable, Equatable {
     /// How many targets the job has, and how many of them are done.
     public var targets: Int
     public var finished: Int
-    /// The target at work.
+    /// The target at work; nil where several are.
     public var user: String?
+    /// How many targets are at work together, where that is more than one.
+    public var together: Int?
     /// `select`, `predict`, `evolve`, …
     public var stage: String
     /// How many of the budget's evaluations are made.
@@ -17,6 +19,8 @@ public struct JobProgress: Codable, Sendable, Equatable {
     public var best: Double?
     /// How much of the batch under way is done, from 0 to 1.
     public var batch: Double?
+    /// Seconds until the job is done, going by what was done so far; nil while there is nothing to go by.
+    public var remaining: Double?
 
     public init(
         targets: Int, finished: Int, user: String? = nil, stage: String, evaluation: Int? = nil, budget: Int? = nil,

@@ -89,7 +89,10 @@ final class WorkerProcess {
     private let pipe: Descriptor
     private var reader = LineReader()
 
-    init(_ program: WorkerProgram, device: String, folder: JobFolder, lock: FileLock) throws(PosixError) {
+    /// - Parameter group: what bounds the process's memory; nil for nothing.
+    init(
+        _ program: WorkerProgram, device: String, folder: JobFolder, lock: FileLock, group: MemoryGroup?
+    ) throws(PosixError) {
         let pipe = try Pipe()
         try pipe.reading.setNonBlocking()
         child = try ChildProcess(
@@ -98,6 +101,11 @@ final class WorkerProcess {
                 STDIN_FILENO: try Descriptor.null(), Self.messages: pipe.writing, Self.lock: lock.descriptor,
             ])
         self.pipe = pipe.reading
+        do throws(PosixError) { try group?.add(child.id) } catch {
+            child.kill(SIGKILL, wholeGroup: true)
+            _ = try? child.waitForExit()
+            throw error
+        }
     }
 
     var id: Int { Int(child.id) }

@@ -55,6 +55,8 @@ struct Site {
         limits.manifestSize = configuration.largestManifestMiB << 20
         limits.crashes = configuration.attempts
         limits.freeShare = configuration.minFreeDisk
+        limits.keepsFailedSeconds = configuration.keepFailedDays * 86400
+        limits.keepsDoneSeconds = configuration.keepDoneDays * 86400
         return limits
     }
 
@@ -66,6 +68,8 @@ struct Site {
         options.queue.firstRetry = configuration.retrySeconds
         options.rescanSeconds = configuration.rescanSeconds
         options.stallSeconds = configuration.stallSeconds
+        options.jobBytes = configuration.jobMemoryMiB > 0 ? configuration.jobMemoryMiB << 20 : nil
+        options.jobSeconds = configuration.jobSeconds > 0 ? configuration.jobSeconds : nil
         return options
     }
 }

@@ -1,0 +1,70 @@
+import Posix
+import Telemetry
+
+/// A published job whose files are kept for a while, so that it can be done again.
+public struct KeptJob: Codable, Sendable, Equatable {
+    /// The name of its result.
+    public let name: String
+    public let status: String
+    /// Why it failed, where it did.
+    public let code: String?
+    /// When it was published, in seconds since 1970, and when it will be removed.
+    public let published: Int64
+    public let expires: Int64
+}
+
+/// Jobs that are done and were not removed: `work/kept/NAME`, readable for nobody but the daemon.
+///
+/// What was claimed has histories in it, so it goes as soon as the result is published; only what failed stays for
+/// `Limits.keepsFailedSeconds`, and all the rest for `keepsDoneSeconds`, which is nothing by default.
+extension Spool {
+    /// Where a job of that outcome is kept; nil if it goes at once.
+    func keeper(of status: String) -> String? { limits.keepsSeconds(status) > 0 ? folders.kept : nil }
+
+    /// Removes the kept jobs whose time is over.
+    public func removeExpired(at time: Int64 = WallClock.nanoseconds() / 1_000_000_000) throws(PosixError) {
+        for job in Self.kept(folders, limits) where job.expires <= time {
+            try outbox.retire(JobFolder(claimed: "\(folders.kept)/\(job.name)"))
+            log(.keptRemoved(job.name))
+        }
+    }
+
+    /// The kept jobs of a spool, by name; nobody needs to serve it.
+    public static func kept(_ folders: Folders, _ limits: Limits) -> [KeptJob] {
+        let names = (try? Files.list(folders.kept)) ?? []
+        return names.filter { !Inbox.isTemporary($0) }.compactMap { name in
+            guard let record = JobFolder(claimed: "\(folders.kept)/\(name)").readPublication() else { return nil }
+            return KeptJob(
+                name: name, status: record.status, code: record.code, published: record.time,
+                expires: record.time + Int64(limits.keepsSeconds(record.status)))
+        }
+    }
+
+    /// Takes a kept job up again, without what failed in it.
+    /// - Returns: the job; nil where none of that name is kept, or it is refused once more.
+    public func takeAgain(_ name: String) throws(PosixError) -> SpooledJob? {
+        let kept = JobFolder(claimed: "\(folders.kept)/\(name)")
+        guard JobID(name) != nil, kept.readPublication() != nil else { return nil }
+        let place = nextEntry(for: kept.readOrigin().name)
+        try kept.markTakenAgain()
+        try Files.rename(kept.path, to: place.path, replacing: false)
+        try Files.sync(directory: folders.work)
+        try Files.sync(directory: folders.kept)
+        try restart(place)
+        return try admit(place)
+    }
+
+    /// Makes a job that was kept one that has not ended; may be stopped at any call and done again.
+    func restart(_ folder: JobFolder) throws(PosixError) {
+        if let record = folder.readPublication() { try outbox.reopen(record.name, digest: record.digest) }
+        for name in (try? Files.list(folder.results)) ?? []
+        where ResultSummary(file: "\(folder.results)/\(name)")?.status == "failed" {
+            try Files.remove("\(folder.results)/\(name)")
+        }
+        try Files.removeTree(folder.log)
+        try folder.forgetAttempts()
+        try folder.set(nil)
+        try folder.forgetPublication()
+        try folder.unmarkTakenAgain()
+    }
+}

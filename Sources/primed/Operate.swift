@@ -1,0 +1,146 @@
+import Glibc
+import JSON
+import Posix
+import Spool
+import Worker
+
+/// `primed cancel`, `primed hold`, `primed release`, `primed retry`
+enum Operate {
+    static let commands = [
+        command(
+            .cancel, "end jobs, with what they have",
+            """
+            Ends each job: one that waits at once, one that runs as soon as its batch in flight is done. Targets that \
+            are done are published; the result says cancelled. What was dropped is kept for a while, so that primed \
+            retry can go on from there.
+            """, "primed cancel nightly-2026-11-20"),
+        command(
+            .hold, "let jobs wait until they are released",
+            """
+            The jobs stay claimed and do not run, across restarts of the daemon too. One that runs stops as soon as its \
+            batch in flight is done and goes on from there when it is released.
+            """, "primed hold nightly-2026-11-20"),
+        command(
+            .release, "let held jobs run again",
+            "The jobs wait for their turn again.", "primed release nightly-2026-11-20"),
+        command(
+            .retry, "run jobs again that failed",
+            """
+            A job that waits for its next try runs at its next turn. One that failed, was rejected, cancelled or put \
+            into quarantine runs again if it is kept (see primed kept): targets that are done stay, those that failed \
+            are done again, and its result is taken back until it has ended anew.
+            """, "primed retry nightly-2026-11-20"),
+    ]
+
+    private static func command(
+        _ wish: Request.Command, _ summary: String, _ description: String, _ example: String
+    ) -> Command {
+        Command(
+            name: wish.rawValue, summary: summary, operands: "ID...", operandCount: 1...10_000,
+            description: """
+                \(description)
+
+                The daemon is asked by a file that outlives it. Only its own user and root may ask. Jobs that are still in \
+                the inbox are not known by their ids: take the file out, or wait until it is claimed.
+                """,
+            options: [
+                Site.option,
+                Option(
+                    name: "timeout", value: "SECONDS", help: "how long to wait for the daemon's answer (default: 10)"),
+            ],
+            files: [("WORK/requests/", "what the daemon is asked for")],
+            exits: [
+                (Exit.ok, "the daemon has taken note of every request"),
+                (Exit.noInput, "there is no such job, or it is in no state for it"),
+                (Exit.temporary, "no answer yet; the request stays until a daemon answers it"),
+            ],
+            examples: [example]
+        ) { arguments in
+            let site = try Site(arguments)
+            let timeout = try arguments.integer("timeout", default: 10, in: 0...86400)
+            return try ask(wish, arguments.operands, site, seconds: Double(timeout))
+        }
+    }
+
+    private static func ask(
+        _ command: Request.Command, _ names: [String], _ site: Site, seconds: Double
+    ) throws -> Int32 {
+        let ids = try names.map { name throws(Failure) in
+            guard let id = JobID(name) else {
+                throw Failure(Exit.usage, "\(command.rawValue): \(printable(name)) is no job's id")
+            }
+            return id
+        }
+        var open = try ids.map { try Request(command, $0, of: site.folders) }
+        let deadline = MonotonicClock.seconds() + seconds
+        let isServed = ServiceStatus.serving(site.folders) != nil
+        var code = Exit.ok
+        while true {
+            open = open.filter { request in
+                guard let answer = request.answer(in: site.folders) else { return true }
+                show("\(words(of: answer, to: request))\n")
+                if answer != .done { code = answer == .failed ? Exit.io : Exit.noInput }
+                return false
+            }
+            if open.isEmpty { return code }
+            guard isServed, MonotonicClock.seconds() < deadline else {
+                let names = open.map(\.job).joined(separator: ", ")
+                let why = isServed ? "no answer yet" : "no daemon serves \(site.folders.inbox)"
+                complain("\(why); it is asked to \(command.rawValue): \(names)")
+                return Exit.temporary
+            }
+            usleep(20_000)
+        }
+    }
+
+    private static func words(of answer: Request.Answer, to request: Request) -> String {
+        switch (answer, request.command) {
+        case (.done, .cancel): "\(request.job): ends"
+        case (.done, .hold): "\(request.job): held"
+        case (.done, .release): "\(request.job): released"
+        case (.done, .retry): "\(request.job): runs again"
+        case (.unknown, .retry): "\(request.job): neither claimed nor kept, or refused again"
+        case (.unknown, _): "\(request.job): no such job is claimed"
+        case (.pointless, .release): "\(request.job): is not held"
+        case (.pointless, .retry): "\(request.job): runs, waits for its turn or is held"
+        case (.pointless, _): "\(request.job): is so already, or done"
+        case (.failed, _): "\(request.job): the disk refused; the daemon's log says what"
+        }
+    }
+}
+
+/// `primed kept`
+enum Kept {
+    static let command = Command(
+        name: "kept", summary: "list the jobs whose files are kept",
+        description: """
+            What is dropped has histories in it, so it is removed as soon as its result is published. Jobs that failed, \
+            were rejected, cancelled or put into quarantine are kept for keep_failed_days of the configuration, all \
+            others for keep_done_days (0: not at all), readable for nobody but the daemon. A line a job: its name, how \
+            it ended and why, since when it is kept and until when. primed retry runs one again.
+            """,
+        options: [Site.option, Option(name: "json", value: nil, help: "print one JSON array")],
+        files: [("WORK/kept/NAME/", "a kept job")],
+        exits: [(Exit.ok, "listed")],
+        examples: ["primed kept", "primed kept --json | jq '.[] | select(.code == \"quarantined\") | .name'"]
+    ) { arguments in
+        let site = try Site(arguments)
+        let jobs = Spool.kept(site.folders, site.limits)
+        if arguments.has("json") {
+            show(try json(jobs, pretty: true))
+            return Exit.ok
+        }
+        let width = (jobs.map(\.name.count).max() ?? 0) + 2
+        for job in jobs {
+            show(
+                "\(padded(job.name, width))\(padded(job.status, 11))\(padded(job.code ?? "", 18))"
+                    + "\(moment(job.published)) until \(moment(job.expires))\n")
+        }
+        return Exit.ok
+    }
+
+    /// To the second, in UTC.
+    private static func moment(_ seconds: Int64) -> String {
+        "\(WallClock.timestamp(seconds * 1_000_000_000).prefix(19))Z"
+    }
+}

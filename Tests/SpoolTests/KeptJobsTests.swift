@@ -1,0 +1,136 @@
+import Glibc
+@testable import Posix
+import Testing
+
+@testable import Spool
+
+@Suite struct KeptJobsTests {
+    /// Drops a job with a history, and ends it.
+    private func end(_ bench: Bench, _ spool: Spool, as status: String) throws -> SpooledJob {
+        try bench.dropFolder(["manifest.json": "id f", "history": "words"], as: "f")
+        let job = try #require(try spool.take("f"))
+        try Bench.work(job, status: status, users: ["u"])
+        try spool.publish(job)
+        return job
+    }
+
+    @Test(arguments: ["done", "held"]) func whatWasClaimedGoesWithItsResult(status: String) throws {
+        let bench = try Bench()
+        let spool = try bench.open()
+        _ = try end(bench, spool, as: status)
+        #expect(bench.results == ["f"] && bench.entries == [] && bench.kept == [])
+    }
+
+    @Test func whatFailedIsKeptApartFromTheOutbox() throws {
+        let bench = try Bench()
+        let spool = try bench.open()
+        _ = try end(bench, spool, as: "failed")
+        #expect(bench.entries == [] && bench.kept == ["f"])
+        #expect(try Files.list("\(bench.folders.outbox)/f") == [".digest", "result.json", "u"])
+        #expect(bench.text("work/kept/f/job/history") == "words")
+        for place in [bench.folders.kept, "\(bench.folders.kept)/f"] {
+            var status = stat()
+            #expect(stat(place, &status) == 0 && status.st_mode & 0o77 == 0)
+        }
+        let kept = try #require(Spool.kept(bench.folders, bench.limits).first)
+        #expect(kept.name == "f" && kept.status == "failed" && kept.expires - kept.published == 7 * 86400)
+    }
+
+    @Test func itGoesWhenItsTimeIsOver() throws {
+        let bench = try Bench()
+        bench.limits.keepsDoneSeconds = 60
+        let spool = try bench.open()
+        _ = try end(bench, spool, as: "done")
+        let kept = try #require(Spool.kept(bench.folders, bench.limits).first)
+        try spool.removeExpired(at: kept.published + 59)
+        #expect(bench.kept == ["f"])
+        try spool.removeExpired(at: kept.published + 60)
+        #expect(bench.kept == [] && bench.results == ["f"])
+        #expect(bench.events.names.last == "kept-removed")
+    }
+
+    @Test func aKeptJobBeginsAgainWithoutWhatFailed() throws {
+        let bench = try Bench()
+        let spool = try bench.open()
+        try bench.drop("id many", as: "many.json")
+        let job = try #require(try spool.take("many.json"))
+        try job.folder.prepare()
+        try Bench.finish("good", of: job)
+        try spool.publishTargets(of: job)
+        try Files.writeAtomically(Array(#"{"status":"failed"}"#.utf8), to: "\(job.folder.results)/bad.json")
+        for _ in 0..<3 {
+            try job.folder.recordStart()
+            try job.folder.recordCrash(seconds: 1)
+        }
+        try job.folder.seal(Bench.result("many", status: "failed"))
+        try spool.publish(job)
+        #expect(spool.outbox.isFinished("many") && bench.kept == ["many"])
+
+        #expect(try spool.takeAgain("other") == nil)
+        let again = try #require(try spool.takeAgain("many"))
+        #expect(again.id == "many" && again.digest == job.digest && !again.folder.isFinished)
+        #expect(again.folder.attempts == Attempts())
+        #expect(try Files.list(again.folder.results) == ["good.json"])
+        // What was published of it stays; that it was done does not.
+        #expect(try Files.list("\(bench.folders.outbox)/many") == [".digest", "good"])
+        #expect(!spool.outbox.isFinished("many") && bench.kept == [])
+        try again.folder.prepare()
+        try Bench.finish("bad", of: again)
+        try again.folder.seal(Bench.result("many", status: "done"))
+        try spool.publish(again)
+        #expect(try Files.list("\(bench.folders.outbox)/many") == [".digest", "bad", "good", "result.json"])
+        #expect(bench.entries == [] && bench.kept == [])
+    }
+
+    @Test func aRejectedManifestIsReadOnceMore() throws {
+        let bench = try Bench()
+        let spool = try bench.open()
+        try bench.drop("nonsense", as: "bad.json")
+        #expect(try spool.take("bad.json") == nil)
+        #expect(try spool.takeAgain("bad") == nil)
+        #expect(bench.results == ["bad"] && bench.kept == ["bad"] && bench.entries == [])
+    }
+
+    /// However far a stop lets it come, the job is done once in the end.
+    @Test func aStopAtAnyCallOfTakingAgainLosesNothing() throws {
+        var calls = 0
+        while true {
+            let bench = try Bench()
+            let spool = try bench.open()
+            _ = try end(bench, spool, as: "failed")
+            let budget = Budget(calls)
+            let first = Files.$fault.withValue({ call, path in
+                budget.take() ? nil : PosixError(call: call, path: path, errno: 5)
+            }) { try? spool.takeAgain("f") }
+            let others = try spool.recover() + [try? spool.takeAgain("f")].compactMap { $0 }
+            for job in [first].compactMap({ $0 }) + others {
+                try Bench.work(job, users: ["u"])
+                try spool.publish(job)
+            }
+            #expect(bench.text("outbox/f/result.json")?.contains("done") == true, "after a stop at call \(calls)")
+            #expect(bench.results == ["f"] && bench.entries == [] && bench.kept == [], "after a stop at call \(calls)")
+            if !budget.isExhausted { break }
+            calls += 1
+        }
+        #expect(calls > 8)
+    }
+}
+
+@Suite struct RequestTests {
+    @Test func aRequestIsAskedOnceAndAnsweredOnce() throws {
+        let bench = try Bench()
+        let spool = try bench.open()
+        let request = try Request(.hold, try #require(JobID("nightly.2026-11-20")), of: bench.folders)
+        #expect(try spool.requests() == [request])
+        #expect(request.answer(in: bench.folders) == nil)
+        try spool.answer(request, .done)
+        #expect(try spool.requests() == [])
+        #expect(request.answer(in: bench.folders) == .done)
+        #expect(request.answer(in: bench.folders) == nil)
+    }
+
+    @Test(arguments: ["x", "1.hold", "1.hold.", "1.hold..x", "1.burn.a", "1.hold.a/b", ".hold.a"])
+    func otherNamesAreNoRequests(name: String) {
+        #expect(Request(fileName: name)?.nonce != "1")
+    }
+}

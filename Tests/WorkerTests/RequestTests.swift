@@ -1,0 +1,123 @@
+import Glibc
+import Posix
+import Spool
+import Synchronization
+import Testing
+
+@testable import Worker
+
+/// What operators ask for, and what becomes of a job that ends before its worker has a result.
+@Suite struct RequestTests {
+    private static let stoppable = "trap 'exit 75' TERM; while :; do sleep 0.01; done"
+
+    private static func ask(_ command: Request.Command, _ id: String, _ folders: Spool.Folders) {
+        _ = try? Request(command, JobID(id)!, of: folders)
+    }
+
+    @Test func targetsArePublishedWhileTheJobGoesOn() throws {
+        let bench = try ServiceBench()
+        defer { bench.remove() }
+        try bench.drop("a")
+        let worker = """
+            out=$folder/../../outbox/a
+            finish u1
+            say '{"progress":{"targets":2,"finished":1,"stage":"select"}}'
+            until [ -d $out/u1 ]; do sleep 0.01; done
+            [ -e $out/result.json ] && exit 1
+            finish u2
+            seal
+            """
+        try bench.serve(worker)
+        #expect(try Files.list("\(bench.folders.outbox)/a") == [".digest", "result.json", "u1", "u2"])
+        #expect(bench.names.filter { $0 == "targets-published" }.count == 1)
+    }
+
+    @Test func aJobIsHeldReleasedAndAnotherCancelled() throws {
+        let bench = try ServiceBench()
+        defer { bench.remove() }
+        for id in ["a", "b"] { try bench.drop(id) }
+        let folders = bench.folders
+        let isFirst = Atomic(true)
+        bench.when("attempt-started") {
+            guard isFirst.exchange(false, ordering: .relaxed) else { return }
+            usleep(100_000)
+            Self.ask(.hold, "b", folders)
+            Self.ask(.cancel, "a", folders)
+        }
+        // While b is held nothing runs: only its release lets the daemon end.
+        let isHeld = Atomic(true)
+        bench.when("job-published") {
+            if isHeld.exchange(false, ordering: .relaxed) { Self.ask(.release, "b", folders) }
+        }
+        try bench.serve("[ $id = a ] && { finish u1; \(Self.stoppable); }; seal")
+        #expect(bench.results == ["a", "b"] && bench.result("b").contains("done"))
+        #expect(bench.result("a").contains(#""status" : "cancelled""#) && bench.result("a").contains("u1"))
+        #expect(try Files.list("\(bench.folders.outbox)/a") == [".digest", "result.json", "u1"])
+        #expect(bench.names.filter { $0 == "request-answered" }.count == 3)
+        // What was cancelled is kept, and goes on from there.
+        Self.ask(.retry, "a", folders)
+        try bench.serve("finish u2; seal")
+        #expect(bench.result("a").contains("done"))
+        #expect(try Files.list("\(bench.folders.outbox)/a") == [".digest", "result.json", "u1", "u2"])
+        #expect(try Files.list(bench.folders.kept) == [])
+    }
+
+    @Test func aHeldJobStaysHeldAcrossRestarts() throws {
+        let bench = try ServiceBench()
+        defer { bench.remove() }
+        try bench.drop("a")
+        let (folders, signals) = (bench.folders, bench.signals)
+        bench.when("attempt-started") {
+            usleep(100_000)
+            Self.ask(.hold, "a", folders)
+        }
+        bench.when("attempt-failed") { Issue.record("a hold costs no attempt") }
+        // The second time the job is held from the start, so that its release comes first.
+        let stop: @Sendable () -> Void = { try? signals.announce(SIGTERM) }
+        bench.when("request-answered", stop)
+        try bench.serve(Self.stoppable, once: false)
+        bench.when("request-answered") {}
+        bench.when("service-ready", stop)
+        try bench.serve("seal", once: false)
+        #expect(bench.results == [] && bench.names.filter { $0 == "attempt-started" }.count == 1)
+        bench.when("service-ready") { Self.ask(.release, "a", folders) }
+        try bench.serve("seal")
+        #expect(bench.result("a").contains("done"))
+    }
+
+    @Test func whatCannotBeDoneIsAnsweredSo() throws {
+        let bench = try ServiceBench()
+        defer { bench.remove() }
+        try bench.drop("a")
+        let folders = bench.folders
+        try bench.serve()
+        var requests: [Request] = []
+        for command in Request.Command.allCases { requests.append(try Request(command, JobID("a")!, of: folders)) }
+        try bench.serve()
+        #expect(requests.map { $0.answer(in: folders) } == [.unknown, .unknown, .unknown, .unknown])
+        #expect(try Files.list(folders.requests) == [])
+    }
+
+    @Test func aJobThatTakesTooLongEndsWithWhatItHas() throws {
+        let bench = try ServiceBench()
+        defer { bench.remove() }
+        try bench.drop("a")
+        bench.options.jobSeconds = 0.4
+        try bench.serve("finish u1; \(Self.stoppable)")
+        #expect(bench.result("a").contains("time-limit") && bench.result("a").contains("u1"))
+        #expect(try Files.list("\(bench.folders.outbox)/a") == [".digest", "result.json", "u1"])
+        #expect(bench.names.filter { $0 == "attempt-started" }.count == 1)
+    }
+
+    /// Time counts over all tries: each of these takes 0.2 s and ends as if it might be mended.
+    @Test func timeCountsOverAllTries() throws {
+        let bench = try ServiceBench()
+        defer { bench.remove() }
+        try bench.drop("a")
+        bench.options.jobSeconds = 0.7
+        bench.limits.crashes = 100
+        try bench.serve("trap 'exit 75' TERM; sleep 0.3; exit 1")
+        #expect(bench.result("a").contains("time-limit"))
+        #expect((2...4).contains(bench.names.filter { $0 == "attempt-started" }.count))
+    }
+}
