@@ -59,13 +59,14 @@ private func mistakes(_ text: String?, environment: [String: String] = [:]) -> [
     @Test func theEnvironmentGoesBeforeTheFile() throws {
         let environment = [
             "PRIMED_SLOTS": "4", "PRIMED_INBOX": "in", "PRIMED_MIN_FREE_DISK": "0.25", "PRIMED_THREADS": "",
-            "PRIMED_CONFIG": "elsewhere", "HOME": "/root",
+            "PRIMED_CONFIG": "elsewhere", "PRIMED_CRASH_DUMPS": "true", "HOME": "/root",
         ]
         let configuration = try read("{slots: 2, threads: 3}", environment: environment)
         #expect(configuration.slots == 4)
         #expect(configuration.inbox == "/srv/checkout/etc/in")
         #expect(configuration.minFreeDisk == 0.25)
         #expect(configuration.threads == 3)
+        #expect(configuration.crashDumps)
         let slots = configuration.settings.first { $0.key == "slots" }
         #expect(slots == .init(key: "slots", value: "4", origin: "$PRIMED_SLOTS"))
     }

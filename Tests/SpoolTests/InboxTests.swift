@@ -53,6 +53,25 @@ import Testing
         #expect(try inbox.scan(limit: 1).ready == ["c.json"])
     }
 
+    @Test func aBacklogIsGivenOutOnceAndMissesNothingThatComesMeanwhile() throws {
+        let bench = try Bench()
+        let inbox = Inbox(bench.folders.inbox, settlingSeconds: 0)
+        for n in 0..<50 { try bench.drop("id \(n)", as: "\(n).json") }
+        var backlog = Inbox.Backlog()
+        var given: [String] = []
+        var scan: Inbox.Scan
+        repeat {
+            scan = try inbox.scan(&backlog, limit: 8)
+            for name in scan.ready { try Files.remove("\(inbox.path)/\(name)") }
+            given += scan.ready
+            // The first comes while others wait, the last where perhaps nothing but the backlog is left to look at.
+            if given.count % 8 == 0 && given.count <= 48 { try bench.drop("id late", as: "late\(given.count).json") }
+        } while scan.hasMore
+        #expect(given.count == 56)
+        #expect(Set(given).count == 56)
+        #expect(try inbox.scan() == Inbox.Scan())
+    }
+
     @Test func ownersTakeTurns() throws {
         guard getuid() == 0 else { return }
         let bench = try Bench()

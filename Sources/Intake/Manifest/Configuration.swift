@@ -50,6 +50,8 @@ public struct Configuration: Equatable, Sendable {
     public var metrics = ""
     /// The share of the disk that must be free before a job is claimed.
     public var minFreeDisk = 0.05
+    /// Whether a crash may leave a core and a backtrace: they hold text of histories, prompts and predictions.
+    public var crashDumps = false
     /// The daemon reads manifests whole, which takes some twenty times their size.
     public var largestManifestMiB = 32
     /// Results with more likeness to a sharer are held back; nil for no limit.
@@ -189,6 +191,11 @@ extension Configuration {
         .path("metrics", \.metrics),
         .number("min_free_disk", \.minFreeDisk, 0...0.9),
         .integer("largest_manifest_mib", \.largestManifestMiB, 1...4096),
+        Key(name: "crash_dumps") { fields, _, configuration in
+            if let flag = fields.flag("crash_dumps") { configuration.crashDumps = flag }
+        } show: {
+            "\($0.crashDumps)"
+        },
         Key(name: "max_similarity") { fields, _, configuration in
             if let value = fields.number("max_similarity", in: -1000...1000) { configuration.maxSimilarity = value }
         } show: {
@@ -198,13 +205,13 @@ extension Configuration {
 }
 
 extension JSONValue {
-    /// A variable's text: a number where it reads as one.
+    /// A variable's text: a number, true or false where it reads as one.
     fileprivate init(variable text: String) {
         var reader = try? JSONReader(Array(text.utf8), file: "")
-        if case .number(let number)? = try? reader?.document() {
-            self = .number(number)
-        } else {
-            self = .string(text)
+        switch try? reader?.document() {
+        case .number(let number): self = .number(number)
+        case .bool(let flag): self = .bool(flag)
+        default: self = .string(text)
         }
     }
 }

@@ -24,37 +24,74 @@ public struct Inbox: Sendable {
         public var undecodable = 0
     }
 
+    /// What a listing found and no scan has given out yet, in the order of the turns.
+    ///
+    /// A flooded inbox is given out from here: to list and to stat all of it for each handful that fits into the queue would
+    /// take time in the square of its size.
+    public struct Backlog: Sendable {
+        fileprivate var waiting: ArraySlice<Candidate> = []
+        /// Whether the last scan listed the names, and did not only give out what it knew.
+        public fileprivate(set) var isFresh = false
+        /// When it pays to list again, although something is waiting: so late that listings take a tenth of the time at most.
+        public fileprivate(set) var nextListing = 0.0
+
+        public init() {}
+    }
+
     /// - Parameters:
     ///   - announced: names that the kernel said were closed after writing or moved here.
     ///   - limit: how many are wanted; more are not looked at closely.
     public func scan(announced: Set<String> = [], limit: Int = .max) throws(PosixError) -> Scan {
-        let listing = try Files.listing(path)
-        var scan = Scan(undecodable: listing.undecodable)
-        var candidates: [Candidate] = []
-        for name in listing.names where !Self.isTemporary(name) {
-            // Whoever dropped it may take it back at any time.
-            guard let status = try? Files.status("\(path)/\(name)") else { continue }
-            if status.kind != .directory && !name.hasSuffix(".json") {
-                scan.strange.append(name)
-            } else if status.kind == .regular && status.size == 0 {
-                // Its writer has only just opened it, or is gone.
-                if age(of: status) > 60 { scan.strange.append(name) }
-            } else {
-                candidates.append(Candidate(name: name, status: status))
-            }
+        var backlog = Backlog()
+        return try scan(&backlog, announced: announced, limit: limit)
+    }
+
+    /// As above, from the names that wait in `backlog`. Who drops the first file of theirs while others wait gets their turn
+    /// with the next listing.
+    public func scan(
+        _ backlog: inout Backlog, announced: Set<String> = [], limit: Int = .max
+    ) throws(PosixError) -> Scan {
+        var scan = Scan()
+        let start = MonotonicClock.seconds()
+        backlog.isFresh = backlog.waiting.isEmpty || start >= backlog.nextListing
+        if backlog.isFresh {
+            // Not both lists at once.
+            backlog.waiting = []
+            backlog.waiting = try candidates(&scan)
+            let end = MonotonicClock.seconds()
+            backlog.nextListing = end + 10 * (end - start)
         }
-        for candidate in Self.inTurns(candidates) {
-            if scan.ready.count >= limit {
-                scan.hasMore = true
-                break
-            }
+        while scan.ready.count < limit, var candidate = backlog.waiting.popFirst() {
+            // Whoever dropped it may take it back, or go on writing, at any time.
+            guard let status = try? Files.status("\(path)/\(candidate.name)"), !isEmpty(status) else { continue }
+            candidate.status = status
             if isWhole(candidate, isAnnounced: announced.contains(candidate.name)) {
                 scan.ready.append(candidate.name)
             } else {
                 scan.unsettled.append(candidate.name)
             }
         }
+        // What came since the listing is not known yet.
+        scan.hasMore = !backlog.waiting.isEmpty || !backlog.isFresh
         return scan
+    }
+
+    /// All that may be jobs, in turns; what may not is noted in `scan`.
+    private func candidates(_ scan: inout Scan) throws(PosixError) -> ArraySlice<Candidate> {
+        let listing = try Files.listing(path)
+        scan.undecodable = listing.undecodable
+        var candidates: [Candidate] = []
+        for name in listing.names where !Self.isTemporary(name) {
+            guard let status = try? Files.status("\(path)/\(name)") else { continue }
+            if status.kind != .directory && !name.hasSuffix(".json") {
+                scan.strange.append(name)
+            } else if isEmpty(status) {
+                if age(of: status) > 60 { scan.strange.append(name) }
+            } else {
+                candidates.append(Candidate(name: name, status: status))
+            }
+        }
+        return ArraySlice(Self.inTurns(candidates))
     }
 
     /// Names that whoever writes them means to change.
@@ -62,9 +99,9 @@ public struct Inbox: Sendable {
         name.hasPrefix(".") || name.hasSuffix(".part") || name.hasSuffix(".tmp") || name.hasSuffix("~")
     }
 
-    private struct Candidate {
+    fileprivate struct Candidate: Sendable {
         let name: String
-        let status: Files.Status
+        var status: Files.Status
     }
 
     private static func inTurns(_ candidates: [Candidate]) -> [Candidate] {
@@ -78,6 +115,9 @@ public struct Inbox: Sendable {
         return ranked.sorted { ($0.turn, $0.candidate.status.modified) < ($1.turn, $1.candidate.status.modified) }
             .map(\.candidate)
     }
+
+    /// Whether its writer has only just opened it, or is gone.
+    private func isEmpty(_ status: Files.Status) -> Bool { status.kind == .regular && status.size == 0 }
 
     private func isWhole(_ candidate: Candidate, isAnnounced: Bool) -> Bool {
         let path = "\(path)/\(candidate.name)"

@@ -37,6 +37,6 @@ public enum JobDigest {
 
     private static func add(file path: String, to hash: inout SHA256) throws(PosixError) {
         let file = try Files.open(path)
-        while let piece = try file.read(limit: 1 << 20), !piece.isEmpty { hash.add(piece) }
+        while let piece = try file.read(limit: 1 << 16), !piece.isEmpty { hash.add(piece) }
     }
 }

@@ -60,6 +60,8 @@ public final class Service {
         /// When to look without any, and to try again what the disk refused.
         var nextRescan = 0.0
         var isAwaited = true
+        /// What waits in it.
+        var backlog = Inbox.Backlog()
         /// Names that could not be claimed, until the next rescan.
         var refused: Set<String> = []
         /// Names that were logged as no jobs.
@@ -266,7 +268,9 @@ public final class Service {
     }
 
     private func takeJobs(at time: Double) throws(PosixError) {
-        let scan = try spool.inbox.scan(announced: watch?.announced ?? [], limit: queue.room + inbox.refused.count)
+        // A handful a look: a refused manifest takes some twenty syncs of the disk, and signals and workers wait meanwhile.
+        let scan = try spool.inbox.scan(
+            &inbox.backlog, announced: watch?.announced ?? [], limit: min(queue.room, 16) + inbox.refused.count)
         for name in scan.strange where inbox.reported.insert(name).inserted { log(.fileIgnored(name)) }
         if scan.undecodable > 0 && inbox.reported.insert("/").inserted { log(.namesIgnored(scan.undecodable)) }
         for name in scan.ready where queue.room > 0 && !inbox.refused.contains(name) {
@@ -283,12 +287,14 @@ public final class Service {
                 }
             }
         }
-        watch?.forget(watch?.announced.filter { !Files.exists("\(spool.folders.inbox)/\($0)") } ?? [])
-        let remaining = Set(scan.ready).subtracting(inbox.refused).filter {
-            Files.exists("\(spool.folders.inbox)/\($0)")
+        let gone = scan.ready.filter { !Files.exists("\(spool.folders.inbox)/\($0)") }
+        watch?.forget(gone)
+        if inbox.backlog.isFresh {
+            watch?.forget(watch?.announced.filter { !Files.exists("\(spool.folders.inbox)/\($0)") } ?? [])
         }
+        let remaining = Set(scan.ready).subtracting(inbox.refused).subtracting(gone)
         inbox.isAwaited = scan.hasMore || !remaining.isEmpty || !scan.unsettled.isEmpty
-        if !scan.unsettled.isEmpty { inbox.nextScan = time + 0.5 }
+        if !scan.unsettled.isEmpty { inbox.nextScan = max(time + 0.5, inbox.backlog.nextListing) }
         if scan.hasMore && queue.room > 0 { inbox.nextScan = time }
     }
 

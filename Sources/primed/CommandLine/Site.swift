@@ -35,6 +35,8 @@ struct Site {
         } catch {
             throw Failure(Exit.configuration, "\(error)")
         }
+        // Whatever a command reads of users, it reads after this.
+        if !configuration.crashDumps { CrashDumps.forbid() }
     }
 
     /// The device that the command line names, else the configuration's first.

@@ -38,6 +38,9 @@ int cposix_announce_signal(int signal, int descriptor);
 /// Back to the default disposition.
 int cposix_restore_signal(int signal);
 
+/// From now on no crash writes this process's memory anywhere: no core, and no handler that shows registers.
+void cposix_leave_nothing_behind(void);
+
 /// The width and height of a terminal in characters; -1 with errno where `descriptor` is none.
 int cposix_terminal_size(int descriptor, int *columns, int *rows);
 
