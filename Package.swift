@@ -89,6 +89,10 @@ let checks: [Target] = [
     tests("JSON"),
     tests("Digest"),
     tests("primed", ["Posix", "StandIn"]),
+    .target(
+        name: "Fuzz", dependencies: ["Manifest", "Tokenizers", "Checkpoints", "JSON"], path: "Tests/Fuzz",
+        exclude: ["corpus", "harness.c", "make-seeds", "seeds", "words"]),
+    tests("Fuzz"),
 ]
 
 let package = Package(
