@@ -34,7 +34,7 @@ let road: [Target] = [
     .target(name: "Privacy", path: "Sources/Personalize/Privacy"),
 
     .target(name: "Llama", dependencies: ["Tokenizers", "Checkpoints", "Compute"], path: "Sources/Engine/Llama"),
-    .target(name: "Tokenizers", path: "Sources/Engine/Tokenizers"),
+    .target(name: "Tokenizers", dependencies: ["JSON"], path: "Sources/Engine/Tokenizers"),
     .target(
         name: "Checkpoints", dependencies: ["COpenBLAS", "Digest", "JSON", "Posix"], path: "Sources/Engine/Checkpoints"),
     .target(
@@ -89,6 +89,10 @@ let checks: [Target] = [
     tests("JSON"),
     tests("Digest"),
     tests("primed", ["Posix", "StandIn"]),
+    .target(
+        name: "Fuzz", dependencies: ["Manifest", "Tokenizers", "Checkpoints", "JSON"], path: "Tests/Fuzz",
+        exclude: ["corpus", "harness.c", "make-seeds", "seeds", "words"]),
+    tests("Fuzz"),
 ]
 
 let package = Package(

@@ -83,6 +83,10 @@ private func mistakes(_ text: String?, environment: [String: String] = [:]) -> [
         ("{slots: 65}", "slots: 65; write a whole number from 1 to 64"),
         ("{slots: \"2\"}", "slots: a text; write a whole number from 1 to 64"),
         ("{devices: \"gpu\"}", "devices: \"gpu\"; write cpu, or GPUs as cuda:0, cuda:1, each once"),
+        (
+            "{devices: \"cpu\u{7f}\u{9b}2J\"}",
+            "devices: \"cpu\\u{7f}\\u{9b}2J\"; write cpu, or GPUs as cuda:0, cuda:1, each once"
+        ),
         ("{devices: \"\"}", "devices: \"\"; write cpu, or GPUs as cuda:0, cuda:1, each once"),
         ("{devices: \"cuda, cuda:0\"}", "devices: \"cuda, cuda:0\"; write cpu, or GPUs as cuda:0, cuda:1, each once"),
         ("{inbox: 1}", "inbox: 1; write a text"),

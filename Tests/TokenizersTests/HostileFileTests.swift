@@ -66,6 +66,12 @@ struct HostileFileTests {
         Broken(
             name: "deep nesting", old: "\"version\":",
             new: "\"x\":" + String(repeating: "[", count: 100_000) + ",\"version\":", says: "nested"),
+        Broken(
+            name: "sign in an escape", old: "\"version\":", new: "\"x\":\"\\u+041\",\"version\":",
+            says: "hex digits"),
+        Broken(
+            name: "terminal's own words", old: "\"type\":\"BPE\"", new: "\"type\":\"\u{9b}2J\u{202e}\"",
+            code: .unsupported, says: "\\u{9b}2J\\u{202e}"),
         Broken(name: "bad escape", old: "\"version\":", new: "\"x\":\"\\q\",\"version\":", says: "escape"),
     ]
 

@@ -2,7 +2,7 @@
 ///
 /// Foundation's decoder keeps an object's keys as strings, of which Swift takes canonically equivalent ones for equal; a
 /// vocabulary has such pairs.
-indirect enum JSONNode {
+enum JSONNode {
     case null
     case bool(Bool)
     case number(Double)
@@ -48,14 +48,14 @@ indirect enum JSONNode {
 }
 
 /// Reads a document in one pass, at most 64 levels deep.
-struct JSONReader {
+struct NodeReader {
     private let bytes: UnsafeBufferPointer<UInt8>
     private var at = 0
     private let path: String
 
     static func read(_ bytes: [UInt8], path: String) throws(TokenizerError) -> JSONNode {
         try bytes.withUnsafeBufferPointer { buffer throws(TokenizerError) in
-            var reader = JSONReader(bytes: buffer, path: path)
+            var reader = NodeReader(bytes: buffer, path: path)
             let node = try reader.value(depth: 0)
             reader.skipBlanks()
             guard reader.at == buffer.count else { throw reader.mistake("more after the end of the JSON") }
@@ -190,7 +190,9 @@ struct JSONReader {
     }
 
     private mutating func hex() throws(TokenizerError) -> UInt32 {
-        guard at + 4 <= bytes.count, let unit = UInt32(String(decoding: bytes[at..<(at + 4)], as: UTF8.self), radix: 16)
+        // A sign is no digit, though radix 16 takes one.
+        guard at + 4 <= bytes.count, bytes[at] != UInt8(ascii: "+"), bytes[at] != UInt8(ascii: "-"),
+            let unit = UInt32(String(decoding: bytes[at..<(at + 4)], as: UTF8.self), radix: 16)
         else { throw mistake("an escape without four hex digits") }
         at += 4
         return unit

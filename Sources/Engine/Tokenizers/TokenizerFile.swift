@@ -1,3 +1,5 @@
+import JSON
+
 /// tokenizer.json: which of the two generations it is, and its tokens and merges.
 ///
 /// Everything that changes ids must be of a known form; what is not is refused by name, never ignored.
@@ -12,7 +14,7 @@ struct TokenizerFile {
     private(set) var vocabularySize: Int
 
     init(_ contents: [UInt8], path: String) throws(TokenizerError) {
-        let root = try JSONReader.read(contents, path: path)
+        let root = try NodeReader.read(contents, path: path)
         let file = Fields(path: path)
         guard let section = root["model"], section["type"]?.text ?? "BPE" == "BPE" else {
             throw file.unsupported("model.type", root["model"]?["type"]?.text, "BPE")
@@ -63,9 +65,8 @@ private struct Fields {
     }
 
     func unsupported(_ field: String, _ found: String?, _ known: String) -> TokenizerError {
-        let name = String(
-            String.UnicodeScalarView((found ?? "nothing").unicodeScalars.filter { $0.value >= 0x20 }.prefix(80)))
-        return TokenizerError(.unsupported, "\(path): \(field)", found: name, remedy: "primed reads \(known)")
+        TokenizerError(
+            .unsupported, "\(path): \(field)", found: printable(found ?? "nothing"), remedy: "primed reads \(known)")
     }
 
     /// Token text by id, without gaps in the numbering but with gaps as nil.
@@ -200,7 +201,9 @@ private struct Fields {
 extension SentencePieceBPE {
     /// The byte that `<0xAB>` spells.
     static func byte(spelled text: [UInt8]) -> UInt8? {
-        guard text.count == 6, text.starts(with: "<0x".utf8), text[5] == UInt8(ascii: ">") else { return nil }
+        guard text.count == 6, text.starts(with: "<0x".utf8), text[5] == UInt8(ascii: ">"),
+            text[3] != UInt8(ascii: "+")
+        else { return nil }
         return UInt8(String(decoding: text[3..<5], as: UTF8.self), radix: 16)
     }
 }

@@ -168,7 +168,8 @@ extension Configuration {
         }
         guard names == ["cpu"] || areGPUs && !names.isEmpty && Set(names).count == names.count else {
             fields.wrong(
-                .outOfRange, "devices", found: "\"\(text)\"", remedy: "write cpu, or GPUs as cuda:0, cuda:1, each once")
+                .outOfRange, "devices", found: "\"\(printable(text))\"",
+                remedy: "write cpu, or GPUs as cuda:0, cuda:1, each once")
             return
         }
         configuration.devices = names
