@@ -14,9 +14,9 @@ class Scene:
     def __init__(self, primed, root, **settings):
         self.primed, self.root = str(pathlib.Path(primed).resolve()), pathlib.Path(root)
         self.inbox, self.work, self.outbox = (self.root / name for name in ("inbox", "work", "outbox"))
-        self.inbox.mkdir(parents=True)
+        self.inbox.mkdir(parents=True, exist_ok=True)
         tasks = self.root / "tasks"
-        tasks.mkdir()
+        tasks.mkdir(exist_ok=True)
         task = json.loads((EXAMPLES / "tasks/package_section.json").read_text())
         # The example's prompt lists all the labels; a short one is a fifth of the work.
         task["history"] = dict(prompt="{description} Tag:", full="{description} Tag: {tag}")
