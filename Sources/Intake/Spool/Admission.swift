@@ -23,16 +23,18 @@ public enum Reading: Sendable, Equatable {
 }
 
 /// Reads the manifest of a claimed job. Its size and what lies beside it were checked.
-public typealias Reader = (JobFolder) -> Reading
+///
+/// Throws where the disk does not give it now: then it is read again.
+public typealias Reader = (JobFolder) throws(PosixError) -> Reading
 
 extension Spool {
     /// Reads a claimed job, and refuses or drops it where there is reason to.
     func admit(_ folder: JobFolder) throws(PosixError) -> SpooledJob? {
-        let origin = folder.readOrigin()
+        let origin = try folder.readOrigin()
         let digest: String
         let reading: Reading
         switch try examine(folder, origin: origin) {
-        case .sound(let found): (digest, reading) = (found, reader(folder))
+        case .sound(let found): (digest, reading) = (found, try reader(folder))
         case .offensive(let found, let problem): (digest, reading) = (found, .mistaken(id: nil, problem))
         }
         let named = JobID(fileName: origin.name)
@@ -45,7 +47,7 @@ extension Spool {
                 try refuse(folder, id: named.description, digest: digest, .badID(in: origin))
                 return nil
             }
-            if let other = digestOfHolder(of: id.description) {
+            if let other = try digestOfHolder(of: id.description) {
                 try settle(
                     folder, id: id.description, digest: digest, against: other, problem: .idTaken(id, in: origin))
                 return nil
@@ -62,7 +64,7 @@ extension Spool {
     }
 
     private func refuse(_ folder: JobFolder, id: String, digest: String, _ problem: Problem) throws(PosixError) {
-        if let other = digestOfHolder(of: id) {
+        if let other = try digestOfHolder(of: id) {
             try settle(folder, id: id, digest: digest, against: other, problem: problem)
         } else {
             try reject(folder, id: id, as: id, digest: digest, problem)
@@ -70,7 +72,10 @@ extension Spool {
     }
 
     /// The digest of the job that has an id, running or done.
-    private func digestOfHolder(of id: String) -> String? { live[id]?.digest ?? outbox.digest(of: id) }
+    private func digestOfHolder(of id: String) throws(PosixError) -> String? {
+        if let job = live[id] { return job.digest }
+        return try outbox.digest(of: id)
+    }
 
     /// Decides about a job whose id is taken by the job with the digest `other`: the same one is dropped, another one is
     /// refused.
@@ -78,8 +83,9 @@ extension Spool {
         _ folder: JobFolder, id: String, digest: String, against other: String, problem: Problem
     ) throws(PosixError) {
         let name = Outbox.rejectedName(id, digest: digest)
-        if other == digest || outbox.digest(of: name) == digest {
-            log(.jobRepeated(id, file: folder.readOrigin().name))
+        let answered = try outbox.digest(of: name)
+        if other == digest || answered == digest {
+            log(.jobRepeated(id, file: try folder.readOrigin().name))
             try outbox.retire(folder)
         } else {
             try reject(folder, id: id, as: name, digest: digest, problem)
@@ -90,7 +96,7 @@ extension Spool {
         _ folder: JobFolder, id: String, as name: String, digest: String, _ problem: Problem
     ) throws(PosixError) {
         rejected += 1
-        log(.jobRejected(id, code: problem.code, file: folder.readOrigin().name))
+        log(.jobRejected(id, code: problem.code, file: try folder.readOrigin().name))
         if !folder.isFinished {
             try folder.seal(ResultSummary(id: id, status: "rejected", error: problem))
         }
@@ -145,7 +151,8 @@ extension Spool {
         case .tooMany: return problem("too-many-files", "", "more than \(limits.files) files; drop fewer at a time")
         case nil: break
         }
-        guard let manifest = try? Files.status(folder.manifest), manifest.kind == .regular else {
+        let manifest = try Files.isPresent(folder.manifest) ? Files.status(folder.manifest) : nil
+        guard let manifest, manifest.kind == .regular else {
             return problem("manifest-missing", "manifest.json", "there is no such file in the folder; add it")
         }
         if manifest.size > limits.manifestSize {

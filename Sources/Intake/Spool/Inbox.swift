@@ -1,3 +1,4 @@
+import Glibc
 import Posix
 
 /// The folder that jobs are dropped into: which of its names are jobs that are all there.
@@ -33,7 +34,11 @@ public struct Inbox: Sendable {
         var candidates: [Candidate] = []
         for name in listing.names where !Self.isTemporary(name) {
             // Whoever dropped it may take it back at any time.
-            guard let status = try? Files.status("\(path)/\(name)") else { continue }
+            let status: Files.Status
+            do throws(PosixError) { status = try Files.status("\(path)/\(name)") } catch {
+                if error.errno != ENOENT { scan.unsettled.append(name) }
+                continue
+            }
             if status.kind != .directory && !name.hasSuffix(".json") {
                 scan.strange.append(name)
             } else if status.kind == .regular && status.size == 0 {

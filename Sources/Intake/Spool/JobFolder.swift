@@ -41,9 +41,9 @@ public struct JobFolder: Sendable, Equatable {
     public var isFinished: Bool { Files.exists(result) }
 
     /// The job's id: the one that the manifest says, or the one that its file's name makes.
-    public func id(written: String?) -> JobID {
+    public func id(written: String?) throws(PosixError) -> JobID {
         if let id = written.flatMap({ JobID($0) }) { return id }
-        return JobID(fileName: Files.exists(origin) ? readOrigin().name : Files.name(of: manifest))
+        return JobID(fileName: try Files.isPresent(origin) ? readOrigin().name : Files.name(of: manifest))
     }
 
     /// What was dropped into the inbox.
@@ -52,8 +52,8 @@ public struct JobFolder: Sendable, Equatable {
         let isFolder: Bool
     }
 
-    func readOrigin() -> Origin {
-        let text = (try? Files.read(origin, limit: 4096)).map { String(decoding: $0, as: UTF8.self) } ?? ""
+    func readOrigin() throws(PosixError) -> Origin {
+        let text = String(decoding: try Files.readIfPresent(origin, limit: 4096) ?? [], as: UTF8.self)
         let words = text.split(separator: " ", maxSplits: 1)
         return words.count == 2
             ? Origin(name: String(words[1]), isFolder: words[0] == "folder")
@@ -80,7 +80,7 @@ public struct JobFolder: Sendable, Equatable {
 
     /// Declares what is in `staging` the whole result: adds the log, makes all of it durable and gives it its name.
     public func seal() throws(PosixError) {
-        if Files.exists(log) && !Files.exists("\(staging)/log.jsonl") {
+        if try Files.isPresent(log), try !Files.isPresent("\(staging)/log.jsonl") {
             try Files.copy(log, to: "\(staging)/log.jsonl", limit: .max)
         }
         try Files.sync(tree: staging)
@@ -120,9 +120,9 @@ struct ResultSummary: Encodable {
     }
 
     /// The status in a result, nil where there is none that can be read.
-    static func status(in folder: String) -> String? {
+    static func status(in folder: String) throws(PosixError) -> String? {
         struct Status: Decodable { let status: String }
-        guard let bytes = try? Files.read("\(folder)/result.json", limit: 1 << 30) else { return nil }
+        guard let bytes = try Files.readIfPresent("\(folder)/result.json", limit: 1 << 30) else { return nil }
         return try? JSONDecoder().decode(Status.self, from: Data(bytes)).status
     }
 }

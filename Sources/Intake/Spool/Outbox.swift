@@ -10,16 +10,18 @@ public struct Outbox: Sendable {
     private static let digestFile = ".digest"
 
     /// The digest of the job whose result has `name`, empty for a folder that no spool made, nil where there is none.
-    public func digest(of name: String) -> String? {
-        guard Files.exists("\(path)/\(name)") else { return nil }
-        let bytes = (try? Files.read("\(path)/\(name)/\(Self.digestFile)", limit: 100)) ?? []
+    public func digest(of name: String) throws(PosixError) -> String? {
+        guard try Files.isPresent("\(path)/\(name)") else { return nil }
+        let bytes = try Files.readIfPresent("\(path)/\(name)/\(Self.digestFile)", limit: 100) ?? []
         return String(decoding: bytes.prefix { $0 != UInt8(ascii: "\n") }, as: UTF8.self)
     }
 
     /// The name of the result that answers a job: its id, or, where another job had that id first, its `rejected` name. Nil
     /// while there is none.
-    public func name(of id: JobID, digest: String) -> String? {
-        [id.description, Self.rejectedName(id.description, digest: digest)].first { self.digest(of: $0) == digest }
+    public func name(of id: JobID, digest: String) throws(PosixError) -> String? {
+        for name in [id.description, Self.rejectedName(id.description, digest: digest)]
+        where try self.digest(of: name) == digest { return name }
+        return nil
     }
 
     /// Where a foreground run of a manifest works, so that an interrupted one finds its journal again. Take its lock first.
@@ -41,7 +43,7 @@ public struct Outbox: Sendable {
     public func publish(
         _ folder: JobFolder, as name: String, digest: String, keepsJob: Bool
     ) throws(PosixError) -> String {
-        if !Files.exists(folder.publication) {
+        if try !Files.isPresent(folder.publication) {
             let record = Publication(name: name, digest: digest, keepsJob: keepsJob)
             try Files.writeAtomically(record.encoded, to: folder.publication)
         }
@@ -50,20 +52,21 @@ public struct Outbox: Sendable {
 
     /// Goes on with a publication that was begun; nil where none was.
     func finishPublishing(_ folder: JobFolder) throws(PosixError) -> String? {
-        guard let bytes = try? Files.read(folder.publication, limit: 4096), let record = Publication(bytes) else {
+        guard let bytes = try Files.readIfPresent(folder.publication, limit: 4096), let record = Publication(bytes)
+        else {
             return nil
         }
         var name = record.name
-        if folder.isFinished {
-            if record.keepsJob && Files.exists(folder.job) { try keepJob(folder) }
+        if try Files.isPresent(folder.result) {
+            if record.keepsJob, try Files.isPresent(folder.job) { try keepJob(folder) }
             // Written beside the result, where a torn temporary file will not be published.
             try Files.writeAtomically(Array("\(record.digest)\n".utf8), to: "\(folder.path)/digest")
             try Files.rename("\(folder.path)/digest", to: "\(folder.result)/\(Self.digestFile)")
             try Files.sync(directory: folder.result)
-            if let taken = digest(of: name), taken != record.digest {
+            if let taken = try digest(of: name), taken != record.digest {
                 name = Self.rejectedName(name, digest: record.digest)
             }
-            if digest(of: name) == nil {
+            if try digest(of: name) == nil {
                 try Files.rename(folder.result, to: "\(path)/\(name)", replacing: false)
                 try Files.sync(directory: path)
             }
@@ -78,7 +81,7 @@ public struct Outbox: Sendable {
         if kept == Files.Listing() { return }
         let isSingleFile = kept == Files.Listing(names: ["manifest.json"])
         var place = "\(folder.result)/\(isSingleFile ? "manifest.json" : "job")"
-        while Files.exists(place) { place += "_" }
+        while try Files.isPresent(place) { place += "_" }
         try Files.rename(isSingleFile ? folder.manifest : folder.job, to: place, replacing: false)
     }
 
@@ -86,11 +89,10 @@ public struct Outbox: Sendable {
     func retire(_ folder: JobFolder) throws(PosixError) {
         let above = Files.parent(of: folder.path)
         let retired = "\(above)/.\(Files.name(of: folder.path)).tmp"
-        if Files.exists(folder.path) {
-            try Files.rename(folder.path, to: retired)
-            try Files.sync(directory: above)
-        }
-        try Files.removeTree(retired)
+        if try Files.isPresent(folder.path) { try Files.rename(folder.path, to: retired) }
+        // What the disk refuses from here on is no reason to do anything again: recovery removes what is left.
+        try? Files.sync(directory: above)
+        try? Files.removeTree(retired)
     }
 }
 

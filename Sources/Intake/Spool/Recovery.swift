@@ -43,8 +43,8 @@ extension Spool {
 
     /// Whether the claim came as far as to move something here.
     private func wasClaimed(_ folder: JobFolder) throws(PosixError) -> Bool {
-        guard Files.exists(folder.job) else { return false }
-        if folder.readOrigin().isFolder { return true }
+        guard try Files.isPresent(folder.job) else { return false }
+        if try folder.readOrigin().isFolder { return true }
         return try Files.listing(folder.job) != Files.Listing()
     }
 }

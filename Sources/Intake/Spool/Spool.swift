@@ -134,9 +134,9 @@ public final class Spool {
     @discardableResult
     public func publish(_ job: SpooledJob) throws(PosixError) -> String {
         // On a second try the result may lie in the outbox already.
-        let status =
-            ResultSummary.status(in: job.folder.result) ?? ResultSummary.status(in: "\(outbox.path)/\(job.id)")
-            ?? "failed"
+        var written = try ResultSummary.status(in: job.folder.result)
+        if written == nil { written = try ResultSummary.status(in: "\(outbox.path)/\(job.id)") }
+        let status = written ?? "failed"
         let name = try outbox.publish(
             job.folder, as: job.id, digest: job.digest, keepsJob: status == "failed" || status == "rejected")
         live[job.id] = nil

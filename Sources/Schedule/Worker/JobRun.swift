@@ -58,7 +58,7 @@ public struct JobRun {
         try told { try folder.prepare() }
         let bytes = try told { try Files.read(folder.manifest, limit: configuration.largestManifestMiB << 20) }
         let manifest = try told { try JobManifest(bytes, file: "manifest") }
-        let id = folder.id(written: manifest.id).description
+        let id = try told { try folder.id(written: manifest.id).description }
         let log = Log.file(folder.log).joined(by: self.log, job: id)
         let names = Names(folder: inputFolder, configuration: configuration)
         let inputs = try JobInputs(manifest, names: names)
@@ -112,7 +112,7 @@ public struct JobRun {
     private func publish(_ result: ResultFile, log: Log, seconds: Double) throws(JobError) {
         log(.jobFinished(result.id, status: result.status.rawValue, seconds: seconds))
         try told {
-            for target in result.targets where Files.exists("\(folder.journal)/\(target.user)") {
+            for target in result.targets where try Files.isPresent("\(folder.journal)/\(target.user)") {
                 try copy("\(folder.journal)/\(target.user)", to: "\(folder.staging)/\(target.user)")
             }
             try Files.writeAtomically(try encoded(result), to: "\(folder.staging)/result.json")

@@ -100,6 +100,7 @@ public final class Service {
         inbox.nextRescan = MonotonicClock.seconds() + rescanSeconds
         manager.notify(.ready)
         log(.serviceReady(slots: options.devices.count, recovered: recovered))
+        var failedWaits = 0
         while true {
             let time = MonotonicClock.seconds()
             if !isStopping {
@@ -108,7 +109,16 @@ public final class Service {
             }
             report(at: time)
             if isDone { break }
-            try wait(from: time)
+            do throws(PosixError) {
+                try wait(from: time)
+                failedWaits = 0
+            } catch {
+                // Short of memory, say: what was not heard now is heard the next time.
+                log(.trouble(error))
+                failedWaits += 1
+                if failedWaits >= 100 { throw error }
+                usleep(50_000)
+            }
         }
         isStopping = true
         report(at: .infinity, as: .stopped)
@@ -139,7 +149,7 @@ public final class Service {
         try hearSignals()
         try hearInbox()
         let now = MonotonicClock.seconds()
-        for (run, ending) in try supervisor.collect(at: now) { settle(run, ending, at: now) }
+        for (run, ending) in supervisor.collect(at: now) { settle(run, ending, at: now) }
     }
 
     private func hearSignals() throws(PosixError) {

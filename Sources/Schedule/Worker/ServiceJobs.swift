@@ -35,6 +35,11 @@ extension Service {
     }
 
     private func start(_ job: SpooledJob, in slot: Int, at time: Double) {
+        // The end of the last attempt may not have been seen.
+        if job.folder.isFinished {
+            publish(job, problem: nil)
+            return
+        }
         let attempts = job.folder.attempts
         if attempts.areExhausted(limit: spool.limits.crashes) {
             publish(job, problem: .gaveUp(after: attempts, last: nil))
