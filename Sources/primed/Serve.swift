@@ -34,7 +34,9 @@ enum Serve {
     static func serve(_ site: Site, _ arguments: Arguments, once: Bool, log: Log) throws -> Int32 {
         let spool: Spool
         do {
-            spool = try Spool(site.folders, limits: site.limits, log: log) { (folder) throws(PosixError) in try read(folder, site) }
+            spool = try Spool(site.folders, limits: site.limits, log: log) { (folder) throws(PosixError) in
+                try read(folder, site)
+            }
         } catch {
             throw Failure(
                 error.code == .alreadyServed ? Exit.unavailable : Exit.configuration, error.description)

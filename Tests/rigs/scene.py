@@ -3,18 +3,19 @@
 The jobs run on the example model and pool, with a task of short prompts so that one takes some tenths of a second: three
 generations for a few items. Of every twenty jobs one is refused, one fails, and one comes as a folder with its history.
 """
-import collections, json, os, pathlib, shutil, subprocess
+import collections, json, os, pathlib, re, subprocess
 
 EXAMPLES = pathlib.Path(__file__).resolve().parents[2] / "examples/debian"
 
 
 class Scene:
-    """A folder with a configuration, and beside it the names that jobs use."""
+    """A folder with a configuration, and in it, or in `spool`, the folders of a daemon."""
 
-    def __init__(self, primed, root, **settings):
+    def __init__(self, primed, root, spool=None, **settings):
         self.primed, self.root = str(pathlib.Path(primed).resolve()), pathlib.Path(root)
-        self.inbox, self.work, self.outbox = (self.root / name for name in ("inbox", "work", "outbox"))
-        self.inbox.mkdir(parents=True, exist_ok=True)
+        self.inbox, self.work, self.outbox = (pathlib.Path(spool or root) / name for name in ("inbox", "work", "outbox"))
+        self.root.mkdir(parents=True, exist_ok=True)
+        if not spool: self.inbox.mkdir(exist_ok=True)
         tasks = self.root / "tasks"
         tasks.mkdir(exist_ok=True)
         task = json.loads((EXAMPLES / "tasks/package_section.json").read_text())
@@ -24,7 +25,7 @@ class Scene:
         (tasks / "package_section.json").write_text(json.dumps(task))
         self.config = self.root / "primed.json5"
         self.config.write_text(json.dumps(dict(
-            dict(inbox="inbox", work="work", outbox="outbox", models=str(EXAMPLES / "models"), pools=str(EXAMPLES / "pools"),
+            dict(inbox=str(self.inbox), work=str(self.work), outbox=str(self.outbox), models=str(EXAMPLES / "models"), pools=str(EXAMPLES / "pools"),
                  tasks="tasks", histories=str(EXAMPLES / "users"), threads=1, attempts=100, retry_seconds=0, min_free_disk=0),
             **settings)))
         # An idle BLAS thread spins, and the engine has threads of its own.
@@ -42,11 +43,13 @@ class Scene:
             write(draft, files)
             os.rename(draft, self.inbox / name)
 
-    def submit(self, folder, jobs):
-        """By `primed submit`, which returns when the jobs are durable; `folder` is for the manifests."""
-        for name, files in jobs.items(): write(pathlib.Path(folder) / name, files)
-        return subprocess.run([self.primed, "submit", "--config", str(self.config), *(f"{folder}/{name}" for name in jobs)],
-                              env=self.environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    def submit(self, name, files):
+        """By `primed submit`, which ends when the job is durable; its exit code."""
+        draft = self.root / "drafts" / name
+        draft.parent.mkdir(exist_ok=True)
+        if not draft.exists(): write(draft, files)
+        return subprocess.run([self.primed, "submit", "--config", str(self.config), str(draft)], env=self.environment,
+                              stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode
 
 
 def write(path, files):
@@ -112,9 +115,24 @@ def faults(scene, wanted, calm):
         for name in sorted({*calm[id], *found[id]}):
             if calm[id].get(name) != found[id].get(name): lines.append(f"DIFFERS {id}/{name}")
     lines += [f"DOUBLED or strange in the outbox: {name}" for name in sorted(set(found) - set(wanted))]
-    lines += [f"left in the inbox: {name}" for name in sorted(os.listdir(scene.inbox))]
-    lines += [f"left in work: {name}" for name in sorted(set(os.listdir(scene.work)) - {"daemon.lock", "status.json"})]
-    return lines
+    # What submit was still copying has a dot in front, and was never acknowledged.
+    lines += [f"left in the inbox: {name}" for name in sorted(os.listdir(scene.inbox)) if not name.startswith(".")]
+    return lines + [f"left in work: {name}" for name in jobs_in(scene.work)]
+
+
+def jobs_in(work):
+    """The folders of claimed jobs, and of those on their way out, which begin with a dot."""
+    return sorted(name for name in listed(work) if re.match(r"\.?[0-9a-z]{13}-", name))
+
+
+def listed(folder):
+    try: return os.listdir(folder)
+    except (FileNotFoundError, NotADirectoryError): return []
+
+
+def children(pid):
+    try: return [int(word) for word in pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    except (FileNotFoundError, ProcessLookupError): return []
 
 
 def statuses(found):
