@@ -63,7 +63,7 @@ public enum Files {
     /// Whether there is something at `path`; an error where that cannot be found out.
     public static func isPresent(_ path: String) throws(PosixError) -> Bool {
         do throws(PosixError) { _ = try status(path) } catch {
-            if error.errno == ENOENT || error.errno == ENOTDIR { return false }
+            if [ENOENT, ENOTDIR, ENAMETOOLONG, ELOOP].contains(error.errno) { return false }
             throw error
         }
         return true
