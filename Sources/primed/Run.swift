@@ -38,14 +38,14 @@ enum Run {
         let place = JobFolder(path: "", manifest: Files.isDirectory(given) ? "\(given)" : absolute)
         let outbox = Outbox(arguments.text("outbox") ?? site.configuration.outbox)
         return try run(
-            absolute, id: place.id(written: manifest.id), outbox: outbox, site: site, arguments: arguments)
+            absolute, id: try place.id(written: manifest.id), outbox: outbox, site: site, arguments: arguments)
     }
 
     private static func run(
         _ manifest: String, id: JobID, outbox: Outbox, site: Site, arguments: Arguments
     ) throws -> Int32 {
         let digest = try JobDigest.of(manifest: manifest)
-        if let done = outbox.digest(of: id.description), done != digest || outbox.isFinished(id.description) {
+        if let done = try outbox.digest(of: id.description), try done != digest || outbox.isFinished(id.description) {
             guard done == digest else {
                 throw Failure(
                     Exit.badData,

@@ -35,7 +35,9 @@ enum Serve {
     static func serve(_ site: Site, _ arguments: Arguments, once: Bool, log: Log) throws -> Int32 {
         let spool: Spool
         do {
-            spool = try Spool(site.folders, limits: site.limits, log: log) { read($0, site) }
+            spool = try Spool(site.folders, limits: site.limits, log: log) { (folder) throws(PosixError) in
+                try read(folder, site)
+            }
         } catch {
             throw Failure(
                 error.code == .alreadyServed ? Exit.unavailable : Exit.configuration, error.description)
@@ -58,15 +60,15 @@ enum Serve {
     }
 
     /// What a claimed manifest turns out to be.
-    private static func read(_ folder: JobFolder, _ site: Site) -> Reading {
+    private static func read(_ folder: JobFolder, _ site: Site) throws(PosixError) -> Reading {
         let name = Files.name(of: folder.manifest)
+        let bytes = try Files.read(folder.manifest, limit: site.limits.manifestSize)
         do {
-            let bytes = try Files.read(folder.manifest, limit: site.limits.manifestSize)
             let manifest = try JobManifest(bytes, file: name)
             return .job(
                 id: manifest.id, submitter: manifest.submitter, priority: manifest.priority, seconds: manifest.seconds)
         } catch {
-            return .mistaken(id: (error as? ManifestError)?.id, JobError(error).problem)
+            return .mistaken(id: error.id, JobError(error).problem)
         }
     }
 }

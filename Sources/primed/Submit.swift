@@ -64,7 +64,7 @@ enum Submit {
         var code = Exit.ok
         while true {
             for drop in open {
-                guard let name = outbox.name(of: drop.id, digest: drop.digest) else { continue }
+                guard let name = try outbox.name(of: drop.id, digest: drop.digest) else { continue }
                 bar.end()
                 let path = "\(outbox.path)/\(name)"
                 let result = try JSONDecoder().decode(
@@ -111,7 +111,7 @@ private struct Drop {
         let last = isFolder ? Files.name(of: canonical(source)) : Files.name(of: source)
         name = isFolder || last.hasSuffix(".json") ? last : "\(last).json"
         let manifest = try JobManifest(try Files.read(path, limit: site.limits.manifestSize), file: operand)
-        id = JobFolder(path: "", manifest: name).id(written: manifest.id)
+        id = try JobFolder(path: "", manifest: name).id(written: manifest.id)
         digest = try isFolder ? JobDigest.of(folder: source) : JobDigest.of(manifest: source)
         if !isFolder { try Self.requireAlone(manifest, path, site) }
     }

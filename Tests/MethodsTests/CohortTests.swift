@@ -88,7 +88,7 @@ import Tokenizers
         var journal = MemoryJournal()
         let results = try method.personalize([targets[0], empty], journal: &journal) { _ in true }
         #expect(throws: Never.self) { try results[0].get() }
-        #expect { try results[1].get() } throws: { ($0 as? MethodError)?.code == .emptyHistory }
+        #expect { try results[1].get() } throws: { ($0 as? MethodError)?.code == .task }
         #expect(journal.rounds.allSatisfy { $0.count == 2 && $0[1] == nil })
     }
 

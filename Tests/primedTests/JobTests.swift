@@ -171,6 +171,7 @@ struct JobTests {
         #expect(try scene.onSite("lineage", "--sharer", "nobody").out.isEmpty)
         // A result that cannot be read may hide one.
         try FileManager.default.createDirectory(atPath: scene.path("outbox/broken"), withIntermediateDirectories: true)
+        try scene.write("torn", to: "outbox/broken/result.json")
         let ending = try scene.onSite("lineage", "--sharer", sharers[0])
         #expect(ending.status == 74 && ending.errors.contains("outbox/broken/result.json"))
         #expect(ending.lines.count == 1)

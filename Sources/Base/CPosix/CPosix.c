@@ -175,8 +175,9 @@ static volatile int announcements[NSIG];
 static void announce(int signal) {
     int error = errno;
     unsigned char byte = (unsigned char)signal;
-    ssize_t written = write(announcements[signal] - 1, &byte, 1);
-    (void)written;
+    // A full pipe holds news enough; a signal that was lost for another reason would never be answered.
+    for (int tries = 0; tries < 3; tries += 1)
+        if (write(announcements[signal] - 1, &byte, 1) > 0 || errno == EAGAIN) break;
     errno = error;
 }
 

@@ -57,9 +57,24 @@ public enum Files {
         return Status(status)
     }
 
-    public static func exists(_ path: String) -> Bool {
-        var status = stat()
-        return lstat(path, &status) == 0
+    /// Whether there is something at `path`; no where that cannot be found out. Where a no loses something, ask `isPresent`.
+    public static func exists(_ path: String) -> Bool { (try? isPresent(path)) ?? false }
+
+    /// Whether there is something at `path`; an error where that cannot be found out.
+    public static func isPresent(_ path: String) throws(PosixError) -> Bool {
+        do throws(PosixError) { _ = try status(path) } catch {
+            if [ENOENT, ENOTDIR, ENAMETOOLONG, ELOOP].contains(error.errno) { return false }
+            throw error
+        }
+        return true
+    }
+
+    /// As `read(_:limit:)`, and nil where there is no such file.
+    public static func readIfPresent(_ path: String, limit: Int) throws(PosixError) -> [UInt8]? {
+        do throws(PosixError) { return try read(path, limit: limit) } catch {
+            if error.errno == ENOENT || error.errno == ENOTDIR { return nil }
+            throw error
+        }
     }
 
     public static func list(_ folder: String) throws(PosixError) -> [String] {

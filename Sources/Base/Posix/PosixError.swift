@@ -15,6 +15,9 @@ public struct PosixError: Error, Equatable, Sendable, CustomStringConvertible {
         self.errno = errno
     }
 
+    /// Whether the same call may do better another time: something was short, or a disk failed.
+    public var mayPass: Bool { [EIO, ENOSPC, EDQUOT, EMFILE, ENFILE, ENOMEM, EAGAIN, EINTR].contains(errno) }
+
     public var description: String {
         let reason = String(cString: strerror(errno))
         return path.isEmpty ? "\(call): \(reason)" : "\(call) \(path): \(reason)"

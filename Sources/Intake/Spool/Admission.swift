@@ -25,16 +25,18 @@ public enum Reading: Sendable, Equatable {
 }
 
 /// Reads the manifest of a claimed job. Its size and what lies beside it were checked.
-public typealias Reader = (JobFolder) -> Reading
+///
+/// Throws where the disk does not give it now: then it is read again.
+public typealias Reader = (JobFolder) throws(PosixError) -> Reading
 
 extension Spool {
     /// Reads a claimed job, and refuses or drops it where there is reason to.
     func admit(_ folder: JobFolder) throws(PosixError) -> SpooledJob? {
-        let origin = folder.readOrigin()
+        let origin = try folder.readOrigin()
         let digest: String
         let reading: Reading
         switch try examine(folder, origin: origin) {
-        case .sound(let found): (digest, reading) = (found, reader(folder))
+        case .sound(let found): (digest, reading) = (found, try reader(folder))
         case .offensive(let found, let problem): (digest, reading) = (found, .mistaken(id: nil, problem))
         }
         let named = JobID(fileName: origin.name)
@@ -47,7 +49,7 @@ extension Spool {
                 try refuse(folder, id: named.description, digest: digest, .badID(in: origin))
                 return nil
             }
-            if let other = holder(of: id.description, for: digest) {
+            if let other = try holder(of: id.description, for: digest) {
                 try settle(
                     folder, id: id.description, digest: digest, against: other, problem: .idTaken(id, in: origin))
                 return nil
@@ -64,7 +66,7 @@ extension Spool {
     }
 
     private func refuse(_ folder: JobFolder, id: String, digest: String, _ problem: Problem) throws(PosixError) {
-        if let other = holder(of: id, for: digest) {
+        if let other = try holder(of: id, for: digest) {
             try settle(folder, id: id, digest: digest, against: other, problem: problem)
         } else {
             try reject(folder, id: id, as: id, digest: digest, problem)
@@ -73,10 +75,11 @@ extension Spool {
 
     /// The digest of the job that has an id, running or done; nil where that is the job itself, which published targets
     /// and was interrupted.
-    private func holder(of id: String, for digest: String) -> String? {
+    private func holder(of id: String, for digest: String) throws(PosixError) -> String? {
         if let job = live[id] { return job.digest }
-        guard let other = outbox.digest(of: id) else { return nil }
-        return other == digest && !outbox.isFinished(id) ? nil : other
+        guard let other = try outbox.digest(of: id) else { return nil }
+        if other != digest { return other }
+        return try outbox.isFinished(id) ? other : nil
     }
 
     /// Decides about a job whose id is taken by the job with the digest `other`: the same one is dropped, another one is
@@ -85,8 +88,9 @@ extension Spool {
         _ folder: JobFolder, id: String, digest: String, against other: String, problem: Problem
     ) throws(PosixError) {
         let name = Outbox.rejectedName(id, digest: digest)
-        if other == digest || outbox.digest(of: name) == digest {
-            log(.jobRepeated(id, file: folder.readOrigin().name))
+        let answered = try outbox.digest(of: name)
+        if other == digest || answered == digest {
+            log(.jobRepeated(id, file: try folder.readOrigin().name))
             try outbox.retire(folder)
         } else {
             try reject(folder, id: id, as: name, digest: digest, problem)
@@ -97,7 +101,7 @@ extension Spool {
         _ folder: JobFolder, id: String, as name: String, digest: String, _ problem: Problem
     ) throws(PosixError) {
         rejected += 1
-        log(.jobRejected(id, code: problem.code, file: folder.readOrigin().name))
+        log(.jobRejected(id, code: problem.code, file: try folder.readOrigin().name))
         if !folder.isFinished {
             try folder.seal(ResultSummary(id: id, status: "rejected", error: problem).encoded)
         }
@@ -152,7 +156,8 @@ extension Spool {
         case .tooMany: return problem("too-many-files", "", "more than \(limits.files) files; drop fewer at a time")
         case nil: break
         }
-        guard let manifest = try? Files.status(folder.manifest), manifest.kind == .regular else {
+        let manifest = try Files.isPresent(folder.manifest) ? Files.status(folder.manifest) : nil
+        guard let manifest, manifest.kind == .regular else {
             return problem("manifest-missing", "manifest.json", "there is no such file in the folder; add it")
         }
         if manifest.size > limits.manifestSize {

@@ -70,7 +70,7 @@ extension JobFolder {
 
     /// Forgets all tries, for a job that is begun again on purpose.
     func forgetAttempts() throws(PosixError) {
-        if Files.exists(attemptsFile) { try Files.remove(attemptsFile) }
+        if try Files.isPresent(attemptsFile) { try Files.remove(attemptsFile) }
     }
 
     private func record(_ happening: Attempts.Happening, _ seconds: Double? = nil) throws(PosixError) {

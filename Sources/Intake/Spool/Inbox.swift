@@ -1,3 +1,4 @@
+import Glibc
 import Posix
 
 /// The folder that jobs are dropped into: which of its names are jobs that are all there.
@@ -63,8 +64,11 @@ public struct Inbox: Sendable {
         }
         while scan.ready.count < limit, var candidate = backlog.waiting.popFirst() {
             // Whoever dropped it may take it back, or go on writing, at any time.
-            guard let status = try? Files.status("\(path)/\(candidate.name)"), !isEmpty(status) else { continue }
-            candidate.status = status
+            do throws(PosixError) { candidate.status = try Files.status("\(path)/\(candidate.name)") } catch {
+                if error.errno != ENOENT { scan.unsettled.append(candidate.name) }
+                continue
+            }
+            if isEmpty(candidate.status) { continue }
             if isWhole(candidate, isAnnounced: announced.contains(candidate.name)) {
                 scan.ready.append(candidate.name)
             } else {
@@ -82,7 +86,11 @@ public struct Inbox: Sendable {
         scan.undecodable = listing.undecodable
         var candidates: [Candidate] = []
         for name in listing.names where !Self.isTemporary(name) {
-            guard let status = try? Files.status("\(path)/\(name)") else { continue }
+            let status: Files.Status
+            do throws(PosixError) { status = try Files.status("\(path)/\(name)") } catch {
+                if error.errno != ENOENT { scan.unsettled.append(name) }
+                continue
+            }
             if status.kind != .directory && !name.hasSuffix(".json") {
                 scan.strange.append(name)
             } else if isEmpty(status) {

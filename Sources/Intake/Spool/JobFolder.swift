@@ -51,9 +51,9 @@ public struct JobFolder: Sendable, Equatable {
     public var isFinished: Bool { Files.exists(result) }
 
     /// The job's id: the one that the manifest says, or the one that its file's name makes.
-    public func id(written: String?) -> JobID {
+    public func id(written: String?) throws(PosixError) -> JobID {
         if let id = written.flatMap({ JobID($0) }) { return id }
-        return JobID(fileName: Files.exists(origin) ? readOrigin().name : Files.name(of: manifest))
+        return JobID(fileName: try Files.isPresent(origin) ? readOrigin().name : Files.name(of: manifest))
     }
 
     /// What was dropped into the inbox.
@@ -62,8 +62,8 @@ public struct JobFolder: Sendable, Equatable {
         let isFolder: Bool
     }
 
-    func readOrigin() -> Origin {
-        let text = (try? Files.read(origin, limit: 4096)).map { String(decoding: $0, as: UTF8.self) } ?? ""
+    func readOrigin() throws(PosixError) -> Origin {
+        let text = String(decoding: try Files.readIfPresent(origin, limit: 4096) ?? [], as: UTF8.self)
         let words = text.split(separator: " ", maxSplits: 1)
         return words.count == 2
             ? Origin(name: String(words[1]), isFolder: words[0] == "folder")
@@ -104,7 +104,7 @@ public struct JobFolder: Sendable, Equatable {
     public func seal(_ resultFile: [UInt8]) throws(PosixError) {
         try stage()
         try Files.writeAtomically(resultFile, to: "\(staging)/\(Outbox.resultFile)")
-        if Files.exists(log) { try Files.copy(log, to: "\(staging)/log.jsonl", limit: .max) }
+        if try Files.isPresent(log) { try Files.copy(log, to: "\(staging)/log.jsonl", limit: .max) }
         try Files.sync(tree: staging)
         try Files.rename(staging, to: result, replacing: false)
         try Files.sync(directory: path)
@@ -113,7 +113,7 @@ public struct JobFolder: Sendable, Equatable {
     // MARK: - Beginning again
 
     /// Whether a kept job is taken up again, and its end not yet forgotten.
-    var isTakenAgain: Bool { Files.exists(again) }
+    func isTakenAgain() throws(PosixError) -> Bool { try Files.isPresent(again) }
 
     func markTakenAgain() throws(PosixError) { try Files.writeAtomically([], to: again) }
 
@@ -131,14 +131,14 @@ public struct JobFolder: Sendable, Equatable {
         case cancel
     }
 
-    public var wish: Wish? {
-        (try? Files.read(wishFile, limit: 16)).flatMap { Wish(rawValue: String(decoding: $0, as: UTF8.self)) }
+    public func wish() throws(PosixError) -> Wish? {
+        try Files.readIfPresent(wishFile, limit: 16).flatMap { Wish(rawValue: String(decoding: $0, as: UTF8.self)) }
     }
 
     public func set(_ wish: Wish?) throws(PosixError) {
         if let wish {
             try Files.writeAtomically(Array(wish.rawValue.utf8), to: wishFile)
-        } else if Files.exists(wishFile) {
+        } else if try Files.isPresent(wishFile) {
             try Files.remove(wishFile)
             try Files.sync(directory: path)
         }
@@ -168,12 +168,12 @@ struct ResultSummary: Encodable {
     }
 
     /// What is said of a whole job or of a target, nil where there is nothing that can be read.
-    init?(file: String) {
+    init?(file: String) throws(PosixError) {
         struct Head: Decodable {
             let status: String
             let error: Problem?
         }
-        guard let bytes = try? Files.read(file, limit: 1 << 30),
+        guard let bytes = try Files.readIfPresent(file, limit: 1 << 30),
             let head = try? JSONDecoder().decode(Head.self, from: Data(bytes))
         else { return nil }
         status = head.status

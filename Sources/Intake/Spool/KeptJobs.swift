@@ -27,13 +27,17 @@ extension Spool {
             try outbox.retire(JobFolder(claimed: "\(folders.kept)/\(job.name)"))
             log(.keptRemoved(job.name))
         }
+        // What an earlier removal left.
+        for name in try Files.list(folders.kept) where Inbox.isTemporary(name) {
+            try Files.removeTree("\(folders.kept)/\(name)")
+        }
     }
 
     /// The kept jobs of a spool, by name; nobody needs to serve it.
     public static func kept(_ folders: Folders, _ limits: Limits) -> [KeptJob] {
         let names = (try? Files.list(folders.kept)) ?? []
         return names.filter { !Inbox.isTemporary($0) }.compactMap { name in
-            guard let record = JobFolder(claimed: "\(folders.kept)/\(name)").readPublication() else { return nil }
+            guard let record = try? JobFolder(claimed: "\(folders.kept)/\(name)").readPublication() else { return nil }
             return KeptJob(
                 name: name, status: record.status, code: record.code, published: record.time,
                 expires: record.time + Int64(limits.keepsSeconds(record.status)))
@@ -44,8 +48,8 @@ extension Spool {
     /// - Returns: the job; nil where none of that name is kept, or it is refused once more.
     public func takeAgain(_ name: String) throws(PosixError) -> SpooledJob? {
         let kept = JobFolder(claimed: "\(folders.kept)/\(name)")
-        guard JobID(name) != nil, kept.readPublication() != nil else { return nil }
-        let place = nextEntry(for: kept.readOrigin().name)
+        guard JobID(name) != nil, try kept.readPublication() != nil else { return nil }
+        let place = nextEntry(for: try kept.readOrigin().name)
         try kept.markTakenAgain()
         try Files.rename(kept.path, to: place.path, replacing: false)
         try Files.sync(directory: folders.work)
@@ -56,9 +60,9 @@ extension Spool {
 
     /// Makes a job that was kept one that has not ended; may be stopped at any call and done again.
     func restart(_ folder: JobFolder) throws(PosixError) {
-        if let record = folder.readPublication() { try outbox.reopen(record.name, digest: record.digest) }
-        for name in (try? Files.list(folder.results)) ?? []
-        where ResultSummary(file: "\(folder.results)/\(name)")?.status == "failed" {
+        if let record = try folder.readPublication() { try outbox.reopen(record.name, digest: record.digest) }
+        for name in try Files.isPresent(folder.results) ? Files.list(folder.results) : []
+        where try ResultSummary(file: "\(folder.results)/\(name)")?.status == "failed" {
             try Files.remove("\(folder.results)/\(name)")
         }
         try Files.removeTree(folder.log)

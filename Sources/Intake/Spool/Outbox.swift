@@ -15,24 +15,27 @@ public struct Outbox: Sendable {
     private static let digestFile = ".digest"
 
     /// The digest of the job that has the folder `name`, empty for a folder that no spool made, nil where there is none.
-    public func digest(of name: String) -> String? {
-        guard Files.exists("\(path)/\(name)") else { return nil }
-        let bytes = (try? Files.read("\(path)/\(name)/\(Self.digestFile)", limit: 100)) ?? []
+    public func digest(of name: String) throws(PosixError) -> String? {
+        guard try Files.isPresent("\(path)/\(name)") else { return nil }
+        let bytes = try Files.readIfPresent("\(path)/\(name)/\(Self.digestFile)", limit: 100) ?? []
         return String(decoding: bytes.prefix { $0 != UInt8(ascii: "\n") }, as: UTF8.self)
     }
 
     /// Whether the job that has the folder `name` is done; one that is not has published some of its targets.
-    public func isFinished(_ name: String) -> Bool {
+    public func isFinished(_ name: String) throws(PosixError) -> Bool {
+        guard let digest = try digest(of: name) else { return false }
         // A folder that no spool made is not to be written to.
-        digest(of: name).map { $0.isEmpty || Files.exists("\(path)/\(name)/\(Self.resultFile)") } ?? false
+        if digest.isEmpty { return true }
+        return try Files.isPresent("\(path)/\(name)/\(Self.resultFile)")
     }
 
     /// The name of the result that answers a job: its id, or, where another job had that id first, its `rejected` name. Nil
     /// while the job is not done.
-    public func name(of id: JobID, digest: String) -> String? {
-        [id.description, Self.rejectedName(id.description, digest: digest)].first {
-            self.digest(of: $0) == digest && isFinished($0)
+    public func name(of id: JobID, digest: String) throws(PosixError) -> String? {
+        for name in [id.description, Self.rejectedName(id.description, digest: digest)] {
+            if try self.digest(of: name) == digest, try isFinished(name) { return name }
         }
+        return nil
     }
 
     /// Where a foreground run of a manifest works, so that an interrupted one finds its journal again. Take its lock first.
@@ -47,9 +50,11 @@ public struct Outbox: Sendable {
     /// - Returns: how many those were.
     @discardableResult
     public func publishTargets(of folder: JobFolder, as name: String, digest: String) throws(PosixError) -> Int {
-        guard let users = try? Files.list(folder.targets), !users.isEmpty, !folder.isFinished else { return 0 }
-        let place = "\(path)/\(freeName(name, digest: digest))"
-        if !Files.exists(place) {
+        let users = try finished(in: folder)
+        if users.isEmpty { return 0 }
+        if try Files.isPresent(folder.result) { return 0 }
+        let place = "\(path)/\(try freeName(name, digest: digest))"
+        if try !Files.isPresent(place) {
             let draft = "\(folder.path)/place"
             try Files.removeTree(draft)
             try Files.makeDirectories(draft)
@@ -72,8 +77,8 @@ public struct Outbox: Sendable {
     public func publish(
         _ folder: JobFolder, as name: String, digest: String, keptIn kept: String? = nil
     ) throws(PosixError) -> String {
-        if folder.readPublication() == nil {
-            let summary = ResultSummary(file: "\(folder.result)/\(Self.resultFile)")
+        if try folder.readPublication() == nil {
+            let summary = try ResultSummary(file: "\(folder.result)/\(Self.resultFile)")
             try folder.write(
                 Publication(
                     name: name, digest: digest, status: summary?.status ?? "failed", code: summary?.error?.code,
@@ -84,20 +89,19 @@ public struct Outbox: Sendable {
 
     /// Goes on with a publication that was begun; nil where none was.
     func finishPublishing(_ folder: JobFolder, keptIn kept: String?) throws(PosixError) -> String? {
-        guard let record = folder.readPublication() else { return nil }
-        let name = freeName(record.name, digest: record.digest)
-        if folder.isFinished && !isFinished(name) {
-            if Files.exists("\(path)/\(name)") {
+        guard let record = try folder.readPublication() else { return nil }
+        let name = try freeName(record.name, digest: record.digest)
+        if try Files.isPresent(folder.result), try !isFinished(name) {
+            if try Files.isPresent("\(path)/\(name)") {
                 try complete("\(path)/\(name)", from: folder)
             } else {
-                let users = (try? Files.list(folder.targets)) ?? []
-                try move(users, from: folder.targets, to: folder.result)
+                try move(try finished(in: folder), from: folder.targets, to: folder.result)
                 try write(record.digest, to: folder.result, from: folder)
                 try Files.rename(folder.result, to: "\(path)/\(name)", replacing: false)
                 try Files.sync(directory: path)
             }
         }
-        if record.isKept, let kept, Files.exists(folder.job) {
+        if record.isKept, let kept, try Files.isPresent(folder.job) {
             try keep(folder, as: "\(kept)/\(name)")
         } else {
             try retire(folder)
@@ -107,12 +111,12 @@ public struct Outbox: Sendable {
 
     /// Adds what is missing to a result that is there in parts, `result.json` last.
     private func complete(_ place: String, from folder: JobFolder) throws(PosixError) {
-        try move((try? Files.list(folder.targets)) ?? [], from: folder.targets, to: place)
+        try move(try finished(in: folder), from: folder.targets, to: place)
         for name in try Files.list(folder.result) where name != Self.resultFile {
             try Files.rename("\(folder.result)/\(name)", to: "\(place)/\(name)")
         }
         try Files.sync(directory: place)
-        if Files.exists("\(folder.result)/\(Self.resultFile)") {
+        if try Files.isPresent("\(folder.result)/\(Self.resultFile)") {
             try Files.rename("\(folder.result)/\(Self.resultFile)", to: "\(place)/\(Self.resultFile)")
             try Files.sync(directory: place)
         }
@@ -122,7 +126,7 @@ public struct Outbox: Sendable {
     private func move(_ users: [String], from targets: String, to place: String) throws(PosixError) {
         if users.isEmpty { return }
         for user in users {
-            if Files.exists("\(place)/\(user)") {
+            if try Files.isPresent("\(place)/\(user)") {
                 try Files.removeTree("\(targets)/\(user)")
             } else {
                 try Files.rename("\(targets)/\(user)", to: "\(place)/\(user)", replacing: false)
@@ -131,8 +135,13 @@ public struct Outbox: Sendable {
         try Files.sync(directory: place)
     }
 
-    private func freeName(_ name: String, digest: String) -> String {
-        if let taken = self.digest(of: name), taken != digest { return Self.rejectedName(name, digest: digest) }
+    /// The targets whose files wait to be published.
+    private func finished(in folder: JobFolder) throws(PosixError) -> [String] {
+        try Files.isPresent(folder.targets) ? Files.list(folder.targets) : []
+    }
+
+    private func freeName(_ name: String, digest: String) throws(PosixError) -> String {
+        if let taken = try self.digest(of: name), taken != digest { return Self.rejectedName(name, digest: digest) }
         return name
     }
 
@@ -149,18 +158,17 @@ public struct Outbox: Sendable {
     func retire(_ folder: JobFolder) throws(PosixError) {
         let above = Files.parent(of: folder.path)
         let retired = "\(above)/.\(Files.name(of: folder.path)).tmp"
-        if Files.exists(folder.path) {
-            try Files.rename(folder.path, to: retired)
-            try Files.sync(directory: above)
-        }
-        try Files.removeTree(retired)
+        if try Files.isPresent(folder.path) { try Files.rename(folder.path, to: retired) }
+        // What the disk refuses from here on is no reason to do anything again: recovery removes what is left.
+        try? Files.sync(directory: above)
+        try? Files.removeTree(retired)
     }
 
     /// Puts a job's folder away; an older one of that name, whose result somebody removed, goes.
     private func keep(_ folder: JobFolder, as place: String) throws(PosixError) {
         try Files.makeDirectories(Files.parent(of: place), mode: 0o700)
         for remains in [folder.result, folder.staging, folder.targets] { try Files.removeTree(remains) }
-        if Files.exists(place) { try retire(JobFolder(claimed: place)) }
+        if try Files.isPresent(place) { try retire(JobFolder(claimed: place)) }
         try Files.rename(folder.path, to: place, replacing: false)
         try Files.sync(directory: Files.parent(of: place))
         try Files.sync(directory: Files.parent(of: folder.path))
@@ -168,11 +176,11 @@ public struct Outbox: Sendable {
 
     /// Takes the end of a kept job back, so that it can be done again: what it published of single targets stays.
     func reopen(_ name: String, digest: String) throws(PosixError) {
-        guard self.digest(of: name) == digest else { return }
+        guard try self.digest(of: name) == digest else { return }
         let place = "\(path)/\(name)"
         let rest = try Files.list(place).filter { ![Self.resultFile, "log.jsonl", Self.digestFile].contains($0) }
         if rest.isEmpty { return try retire(JobFolder(claimed: place)) }
-        for file in [Self.resultFile, "log.jsonl"] where Files.exists("\(place)/\(file)") {
+        for file in [Self.resultFile, "log.jsonl"] where try Files.isPresent("\(place)/\(file)") {
             try Files.remove("\(place)/\(file)")
         }
         try Files.sync(directory: place)

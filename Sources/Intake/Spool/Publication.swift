@@ -15,13 +15,13 @@ struct Publication: Codable, Equatable {
 }
 
 extension JobFolder {
-    func readPublication() -> Publication? {
-        guard let bytes = try? Files.read(publication, limit: 1 << 16) else { return nil }
+    func readPublication() throws(PosixError) -> Publication? {
+        guard let bytes = try Files.readIfPresent(publication, limit: 1 << 16) else { return nil }
         return try? JSONDecoder().decode(Publication.self, from: Data(bytes))
     }
 
     func forgetPublication() throws(PosixError) {
-        if Files.exists(publication) { try Files.remove(publication) }
+        if try Files.isPresent(publication) { try Files.remove(publication) }
     }
 
     func write(_ value: Publication) throws(PosixError) {

@@ -34,7 +34,7 @@ extension Spool {
     }
 
     private func recover(_ folder: JobFolder) throws(PosixError) -> SpooledJob? {
-        if folder.isTakenAgain {
+        if try folder.isTakenAgain() {
             try restart(folder)
         } else if let name = try outbox.finishPublishing(folder, keptIn: folders.kept) {
             log(.jobPublished(name, status: "recovered"))
@@ -47,8 +47,8 @@ extension Spool {
 
     /// Whether the claim came as far as to move something here.
     private func wasClaimed(_ folder: JobFolder) throws(PosixError) -> Bool {
-        guard Files.exists(folder.job) else { return false }
-        if folder.readOrigin().isFolder { return true }
+        guard try Files.isPresent(folder.job) else { return false }
+        if try folder.readOrigin().isFolder { return true }
         return try Files.listing(folder.job) != Files.Listing()
     }
 }

@@ -148,9 +148,9 @@ public final class Spool {
     @discardableResult
     public func publish(_ job: SpooledJob) throws(PosixError) -> String {
         // On a second try the result may lie in the outbox already.
-        let status =
-            job.folder.readPublication()?.status
-            ?? ResultSummary(file: "\(job.folder.result)/\(Outbox.resultFile)")?.status ?? "failed"
+        var written = try job.folder.readPublication()?.status
+        if written == nil { written = try ResultSummary(file: "\(job.folder.result)/\(Outbox.resultFile)")?.status }
+        let status = written ?? "failed"
         let name = try outbox.publish(job.folder, as: job.id, digest: job.digest, keptIn: keeper(of: status))
         live[job.id] = nil
         log(.jobPublished(name, status: status))

@@ -15,10 +15,10 @@ struct JobCourse {
     var estimate = Estimate(total: 0, start: 0)
 
     /// Takes up what earlier attempts finished.
-    init(_ folder: JobFolder, _ targets: [JobInputs.Target], _ manifest: JobManifest) {
+    init(_ folder: JobFolder, _ targets: [JobInputs.Target], _ manifest: JobManifest) throws(PosixError) {
         self.folder = folder
         users = targets.map(\.user)
-        for user in users { finished[user] = TargetResult(of: user, in: folder) }
+        for user in users { finished[user] = try TargetResult(of: user, in: folder) }
         for target in targets {
             if case .success(let (user, _)) = target.input { work[target.user] = TargetWork(user, manifest) }
         }
@@ -130,8 +130,8 @@ struct TargetWork: Equatable {
 
 extension TargetResult {
     /// What an earlier attempt at a job made of a target.
-    init?(of user: String, in folder: JobFolder) {
-        guard let bytes = try? Files.read("\(folder.results)/\(user).json", limit: 1 << 26),
+    init?(of user: String, in folder: JobFolder) throws(PosixError) {
+        guard let bytes = try Files.readIfPresent("\(folder.results)/\(user).json", limit: 1 << 26),
             let result = try? JSONDecoder().decode(TargetResult.self, from: Data(bytes))
         else { return nil }
         self = result

@@ -50,7 +50,7 @@ public struct JobRun {
         try told { try folder.prepare() }
         let bytes = try told { try Files.read(folder.manifest, limit: configuration.largestManifestMiB << 20) }
         let manifest = try told { try JobManifest(bytes, file: "manifest") }
-        let id = folder.id(written: manifest.id).description
+        let id = try told { try folder.id(written: manifest.id).description }
         let log = Log.file(folder.log).joined(by: self.log, job: id)
         let names = Names(folder: folder.input, configuration: configuration)
         let inputs = try JobInputs(manifest, names: names)
@@ -62,7 +62,7 @@ public struct JobRun {
             job: id, manifest: manifest, inputs: inputs, model: model, configuration: configuration, folder: folder,
             log: log)
         let cohorts = inputs.cohorts(manifest)
-        var course = JobCourse(folder, inputs.targets, manifest)
+        var course = try told { try JobCourse(folder, inputs.targets, manifest) }
         course.begin(inputs, cohorts, at: MonotonicClock.seconds())
         for target in inputs.targets {
             if case .failure(let error) = target.input, course.isOpen(target) {

@@ -45,9 +45,9 @@ public struct Names: Sendable {
     ) throws(JobError) -> String {
         for root in roots(kind) {
             let path = "\(root)/\(name)"
-            guard Files.exists(path) else { continue }
+            guard let status = try status(path) else { continue }
             try refuseLinks(name, below: root, place: place)
-            guard (try? Files.status(path))?.kind == wanted else {
+            guard status.kind == wanted else {
                 let words = wanted == .directory ? "folder" : "regular file"
                 throw JobError(
                     code: "not-found", place: place, message: "\(name) is no \(words); name the \(kind)'s \(words)")
@@ -59,14 +59,15 @@ public struct Names: Sendable {
 
     /// The bytes of a file that `name` means, and its name for messages.
     public func file(_ name: String, _ kind: Kind, limit: Int, place: String) throws(JobError) -> [UInt8] {
-        for root in roots(kind) where Files.exists("\(root)/\(name)") {
-            do {
+        for root in roots(kind) where try status("\(root)/\(name)") != nil {
+            do throws(PosixError) {
                 return try Files.read(name, beneath: root, limit: limit)
             } catch {
                 throw JobError(
                     code: "unreadable", place: place,
                     message:
-                        "\(name) cannot be read (\(error.description)); name a regular file of at most \(limit) bytes")
+                        "\(name) cannot be read (\(error.description)); name a regular file of at most \(limit) bytes",
+                    isPermanent: !error.mayPass)
             }
         }
         throw missing(name, kind, place)
@@ -75,6 +76,11 @@ public struct Names: Sendable {
     /// Whether a configured root has something of this name for a job's sharers or targets.
     public func isBelowRoots(_ name: String) -> Bool {
         [configuration.pools, configuration.histories].contains { Files.exists("\($0)/\(name)") }
+    }
+
+    /// What is at `path`; nil for nothing.
+    private func status(_ path: String) throws(JobError) -> Files.Status? {
+        try told { try Files.isPresent(path) ? Files.status(path) : nil }
     }
 
     private func missing(_ name: String, _ kind: Kind, _ place: String) -> JobError {
@@ -87,7 +93,7 @@ public struct Names: Sendable {
         var path = root
         for part in name.split(separator: "/") {
             path += "/\(part)"
-            guard (try? Files.status(path))?.kind != .symbolicLink else {
+            guard try status(path)?.kind != .symbolicLink else {
                 throw JobError(
                     code: "escape", place: place, message: "\(name) goes through a symbolic link; name the place itself"
                 )

@@ -37,16 +37,17 @@ struct ResultFile: Codable, Equatable {
 
 extension ResultFile {
     /// Of a job that ends before all its targets are done: what is done is in it.
-    init(endedBy error: Problem, as status: Status, _ job: SpooledJob) {
+    init(endedBy error: Problem, as status: Status, _ job: SpooledJob) throws(PosixError) {
         id = job.id
         self.status = status
         self.error = error
-        pool = (try? Files.read(job.folder.manifest, limit: 1 << 30)).flatMap {
+        pool = try Files.readIfPresent(job.folder.manifest, limit: 1 << 30).flatMap {
             try? JobManifest($0, file: "manifest").pool
         }
-        let names = (try? Files.list(job.folder.results)) ?? []
-        targets = names.filter { $0.hasSuffix(".json") }.compactMap {
-            TargetResult(of: String($0.dropLast(5)), in: job.folder)
+        let names = try Files.isPresent(job.folder.results) ? Files.list(job.folder.results) : []
+        targets = []
+        for name in names where name.hasSuffix(".json") && !name.hasPrefix(".") {
+            if let result = try TargetResult(of: String(name.dropLast(5)), in: job.folder) { targets.append(result) }
         }
     }
 }

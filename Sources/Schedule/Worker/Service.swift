@@ -40,6 +40,8 @@ public final class Service {
     var queue: JobQueue
     /// The jobs that are claimed, by their ids.
     var jobs: [String: SpooledJob] = [:]
+    /// What operators want of claimed jobs, by their ids; on disk, too.
+    var wishes: [String: JobFolder.Wish] = [:]
     /// What could not be published yet.
     var unpublished: [(job: SpooledJob, ending: Ending?)] = []
     var tally = ServiceTally()
@@ -109,6 +111,7 @@ public final class Service {
         inbox.nextRescan = MonotonicClock.seconds() + rescanSeconds
         manager.notify(.ready)
         log(.serviceReady(slots: options.devices.count, recovered: recovered))
+        var failedWaits = 0
         while true {
             let time = MonotonicClock.seconds()
             if !isStopping {
@@ -117,7 +120,16 @@ public final class Service {
             }
             report(at: time)
             if isDone { break }
-            try wait(from: time)
+            do throws(PosixError) {
+                try wait(from: time)
+                failedWaits = 0
+            } catch {
+                // Short of memory, say: what was not heard now is heard the next time.
+                log(.trouble(error))
+                failedWaits += 1
+                if failedWaits >= 100 { throw error }
+                usleep(50_000)
+            }
         }
         isStopping = true
         report(at: .infinity, as: .stopped)
@@ -152,7 +164,7 @@ public final class Service {
         try hearInbox()
         let now = MonotonicClock.seconds()
         if try requestWatch?.news().callsForScan == true { answerRequests(at: now) }
-        for (run, ending) in try supervisor.collect(at: now) { settle(run, ending, at: now) }
+        for (run, ending) in supervisor.collect(at: now) { settle(run, ending, at: now) }
         for job in supervisor.takeAdvanced() { publishTargets(of: job) }
     }
 

@@ -20,7 +20,8 @@ extension Service {
         _ = queue.restore(JobQueue.Job(id: job.id, submitter: job.submitter, priority: job.priority), at: time)
         if job.folder.isFinished { return publish(job) }
         publishTargets(of: job)
-        switch job.folder.wish {
+        do throws(PosixError) { wishes[job.id] = try job.folder.wish() } catch { log(.trouble(error)) }
+        switch wishes[job.id] {
         case .cancel: publish(job, ending: .cancelled)
         case .hold: queue.hold(job.id, reason: Self.heldByOperator)
         case nil: break
@@ -41,6 +42,11 @@ extension Service {
     }
 
     private func start(_ job: SpooledJob, in slot: Int, at time: Double) {
+        // The end of the last attempt may not have been seen.
+        if job.folder.isFinished {
+            publish(job)
+            return
+        }
         let attempts = job.folder.attempts
         if attempts.areExhausted(limit: spool.limits.crashes) {
             publish(job, ending: Ending(.failed, .gaveUp(after: attempts, last: nil)))
@@ -74,10 +80,10 @@ extension Service {
         if run.noise > 0 { log(.workerNoise(job.id, lines: run.noise)) }
         switch ending {
         case .sealed: publish(job)
-        case _ where job.folder.wish == .cancel: publish(job, ending: .cancelled)
+        case _ where wishes[job.id] == .cancel: publish(job, ending: .cancelled)
         case .stopped:
             witness(job) { folder throws(PosixError) in try folder.recordStop(seconds: seconds) }
-            if job.folder.wish == .hold {
+            if wishes[job.id] == .hold {
                 queue.hold(job.id, reason: Self.heldByOperator)
             } else {
                 queue.putBack(job.id)
@@ -107,7 +113,7 @@ extension Service {
         } else {
             let delay = queue.retry(run.job.id, at: time)
             log(.attemptFailed(run.job.id, attempt: run.attempt, code: code, retryIn: delay))
-            if run.job.folder.wish == .hold { queue.hold(run.job.id, reason: Self.heldByOperator) }
+            if wishes[run.job.id] == .hold { queue.hold(run.job.id, reason: Self.heldByOperator) }
         }
     }
 
@@ -140,7 +146,7 @@ extension Service {
     func publish(_ job: SpooledJob, ending: Ending? = nil) {
         do throws(PosixError) {
             if let ending, !job.folder.isFinished {
-                let result = ResultFile(endedBy: ending.problem, as: ending.status, job)
+                let result = try ResultFile(endedBy: ending.problem, as: ending.status, job)
                 // Strings and numbers only: there is nothing that cannot be encoded.
                 try job.folder.seal((try? encoded(result)) ?? [])
             }
@@ -149,6 +155,7 @@ extension Service {
             if status == "done" { tally.lastDone = Double(WallClock.nanoseconds() / 1_000_000) / 1000 }
             queue.finish(job.id)
             jobs[job.id] = nil
+            wishes[job.id] = nil
             queueHasRoom()
         } catch {
             log(.trouble(error))

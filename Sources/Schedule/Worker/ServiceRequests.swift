@@ -33,21 +33,26 @@ extension Service {
         if job.folder.isFinished { return .pointless }
         switch (request.command, state) {
         case (.cancel, .running), (.hold, .running):
-            try job.folder.set(request.command == .cancel ? .cancel : .hold)
+            try wish(request.command == .cancel ? .cancel : .hold, of: job)
             supervisor.askToStop(job.id)
         case (.cancel, _):
-            try job.folder.set(.cancel)
+            try wish(.cancel, of: job)
             publish(job, ending: .cancelled)
         case (.hold, .waiting), (.hold, .coolingOff):
-            try job.folder.set(.hold)
+            try wish(.hold, of: job)
             queue.hold(job.id, reason: Self.heldByOperator)
         case (.release, .held(Self.heldByOperator)):
-            try job.folder.set(nil)
+            try wish(nil, of: job)
             queue.release(job.id)
         case (.retry, .coolingOff): queue.putBack(job.id)
         case (.hold, .held), (.release, _), (.retry, _): return .pointless
         }
         return .done
+    }
+
+    private func wish(_ wish: JobFolder.Wish?, of job: SpooledJob) throws(PosixError) {
+        try job.folder.set(wish)
+        wishes[job.id] = wish
     }
 
     static let heldByOperator = "by an operator"

@@ -111,13 +111,14 @@ final class Supervisor {
     }
 
     /// Hears the workers, kills those that stalled, and lets go of those that have ended.
-    func collect(at time: Double) throws(PosixError) -> [(run: Run, ending: Ending)] {
+    func collect(at time: Double) -> [(run: Run, ending: Ending)] {
         var ended: [(run: Run, ending: Ending)] = []
         var remaining: [Run] = []
         for var run in runs {
             // The exit first: what was said before it is in the pipe then.
-            let exit = try run.process.exit()
-            note(try run.process.listen(), in: &run, at: time)
+            // What cannot be told now is asked again.
+            let exit = (try? run.process.exit()) ?? nil
+            if let speech = try? run.process.listen() { note(speech, in: &run, at: time) }
             if let exit {
                 ended.append((run, ending(of: run, exit)))
                 continue
