@@ -79,7 +79,7 @@ import Testing
         Breach(.wrongType, "f: user 1", "[[\(user)]]"),
         Breach(.missingField, "f: user 1: field user_id", #"[{"profile": [\#(item)]}]"#),
         Breach(.missingField, "f: user 7: field profile", #"[{"user_id": 7}]"#),
-        Breach(.unknownKey, "f: user 1: profil", #"[{"user_id": 7, "profil": [\#(item)]}]"#),
+        Breach(.unknownKey, "f: user 7: profil", #"[{"user_id": 7, "profil": [\#(item)]}]"#),
         Breach(.wrongType, "f: user 1: field user_id", #"[{"user_id": 7.5, "profile": [\#(item)]}]"#),
         Breach(.wrongType, "f: user 1: field user_id", #"[{"user_id": [7], "profile": [\#(item)]}]"#),
         Breach(.badID, "f: user 1: field user_id", #"[{"user_id": "", "profile": [\#(item)]}]"#),
@@ -135,6 +135,18 @@ import Testing
         #expect(error.code == breach.code)
         #expect(error.place == breach.place)
         #expect(!error.description.contains("SEC"))
+    }
+
+    @Test func aBrokenUserDoesNotStandInTheWayOfOthers() throws {
+        let users = try readEachUser(
+            utf8(#"[{"user_id": 1, "profile": []}, \#(Self.user), {"user_id": 2, "profle": []}]"#), file: "f")
+        #expect(users.map(\.id) == ["1", "7", "2"])
+        #expect(users.map { (try? $0.user.get()) != nil } == [false, true, false])
+        // Whom a mistake belongs to must be known.
+        #expect(throws: TaskError.self) { try readEachUser(utf8(#"[{"profile": []}]"#), file: "f") }
+        #expect(throws: TaskError.self) {
+            try readEachUser(utf8(#"[{"user_id": 1, "profile": []}, {"user_id": 1, "profile": []}]"#), file: "f")
+        }
     }
 
     @Test func bytesThatAreNoTextAreRefused() throws {

@@ -16,7 +16,7 @@ extension EventKind {
         case .fileIgnored: .fileIgnored("notes.txt")
         case .fileUnclaimable: .fileUnclaimable("nightly", PosixError(call: "rename", path: "nightly", errno: 13))
         case .namesIgnored: .namesIgnored(1)
-        case .jobClaimed: .jobClaimed("nightly-1", file: "nightly-1.json")
+        case .jobClaimed: .jobClaimed("nightly-1", file: "nightly-1.json", submitter: "shop", owner: 1000)
         case .jobRepeated: .jobRepeated("nightly-1", file: "nightly-1.json")
         case .jobRejected: .jobRejected("nightly-1", code: "unknown-key", file: "nightly-1.json")
         case .targetsPublished: .targetsPublished("nightly-1", count: 12)

@@ -78,7 +78,7 @@ public enum EventKind: String, CaseIterable, Sendable {
         case .namesIgnored:
             "Names in the inbox that are not UTF-8. They stay."
         case .jobClaimed:
-            "A job was taken out of the inbox."
+            "A job was taken out of the inbox. `submitter` is whose turn it takes, `owner` the user id of the file's owner."
         case .jobRepeated:
             "The same manifest came again. Its result exists or is being made, so this one is dropped."
         case .jobRejected:

@@ -55,8 +55,10 @@ extension Event {
 // MARK: - What becomes of a job on the spool
 
 extension Event {
-    public static func jobClaimed(_ job: String, file: String) -> Event {
-        Event(.jobClaimed, ["job": .id(job), "file": .path(file)])
+    public static func jobClaimed(_ job: String, file: String, submitter: String, owner: Int) -> Event {
+        Event(
+            .jobClaimed,
+            ["job": .id(job), "file": .path(file), "submitter": .id(submitter), "owner": .count(owner)])
     }
 
     /// The same manifest came again: its result exists or is being made.

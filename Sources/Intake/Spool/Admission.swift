@@ -59,7 +59,7 @@ extension Spool {
                 id: id.description, folder: folder, digest: digest, submitter: submitter ?? "uid:\(owner)",
                 priority: priority, seconds: seconds)
             live[job.id] = job
-            log(.jobClaimed(job.id, file: origin.name))
+            log(.jobClaimed(job.id, file: origin.name, submitter: job.submitter, owner: Int(owner)))
             return job
         }
         return nil

@@ -13,13 +13,22 @@ private let longestID = 256
 ///   - bytes: `{"user_id", "profile": [items], "query": [{"id", "input", "gold"?}]?, "profile_text"?}` or several.
 ///   - file: the file's name, for errors.
 public func readUsers(_ bytes: [UInt8], file: String) throws(TaskError) -> [User] {
-    var users: [User] = []
+    try readEachUser(bytes, file: file).map { (_, user) throws(TaskError) in try user.get() }
+}
+
+/// The same, where a user whose id can be told and who is not sound otherwise does not stand in the way of the others.
+public func readEachUser(
+    _ bytes: [UInt8], file: String
+) throws(TaskError) -> [(id: String, user: Result<User, TaskError>)] {
+    var users: [(id: String, user: Result<User, TaskError>)] = []
     var seen: Set<String> = []
     try eachElement(bytes, file) { value throws(TaskError) in
-        let place = "\(file): user \(users.count + 1)"
-        let user = try user(try object(value, place), file: file, place: place)
-        try requireNew(user.id, in: &seen, place: "\(file): user \(printable(user.id))", what: "user_id")
-        users.append(user)
+        let numbered = "\(file): user \(users.count + 1)"
+        let member = try object(value, numbered)
+        let id = try id(member, "user_id", numbered)
+        let place = "\(file): user \(printable(id))"
+        try requireNew(id, in: &seen, place: place, what: "user_id")
+        users.append((id, Result { () throws(TaskError) in try user(member, id: id, place: place) }))
     }
     guard !users.isEmpty else {
         throw TaskError(.missingField, file, found: "no user", remedy: "give at least one user object")
@@ -90,10 +99,8 @@ public func readProfiles(_ bytes: [UInt8], file: String) throws(TaskError) -> [S
 
 // MARK: - Objects
 
-private func user(_ member: JSONObject, file: String, place: String) throws(TaskError) -> User {
+private func user(_ member: JSONObject, id: String, place: String) throws(TaskError) -> User {
     try requireKeys(member, among: ["user_id", "profile", "query", "profile_text"], place: place)
-    let id = try id(member, "user_id", place)
-    let place = "\(file): user \(printable(id))"
     guard let profile = member["profile"] else { throw missing("profile", place) }
 
     var items: [HistoryItem] = []

@@ -16,7 +16,7 @@ import Telemetry
 struct CohortRun {
     let job: String
     let manifest: JobManifest
-    let inputs: JobInputs
+    var inputs: JobInputs
     let model: any LanguageModel
     let configuration: Configuration
     let folder: JobFolder

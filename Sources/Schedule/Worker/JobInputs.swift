@@ -11,7 +11,7 @@ public struct JobInputs {
     public let folder: ModelFolder
     public let tokenizer: Tokenizer
     public let task: TaskDefinition
-    public let sharers: SharerPool
+    public private(set) var sharers: SharerPool
     public let targets: [Target]
 
     /// A user to personalize, or why that user cannot be.
@@ -33,6 +33,12 @@ public struct JobInputs {
             (try? target.input.get()).map { TargetWork($0.user, manifest).items }
         }
         return Cohorts(items: items, sharers: sharers.counts.each, pool: sharers.counts.all, slots: sharers.slots)
+    }
+
+    /// Looks anew who may be used: a consent that was withdrawn, or has expired, counts for every target that is not begun.
+    mutating func rereadSharers(_ manifest: JobManifest, names: Names) throws(JobError) {
+        sharers = try SharerPool(
+            manifest.sharers, base: manifest.base, task: task, folder.config, names: names, adapters: sharers.adapters)
     }
 
     static func base(_ name: String, _ names: Names) throws(JobError) -> (ModelFolder, Tokenizer) {
@@ -100,7 +106,7 @@ public struct JobInputs {
         _ file: JobManifest.UsersFile, _ names: Names
     ) throws(JobError) -> [Target] {
         let bytes = try names.file(file.users, .history, limit: 1 << 30, place: "manifest: targets")
-        let users = try told { try readUsers(bytes, file: file.users) }
+        let users = try told { try readEachUser(bytes, file: file.users) }
         let profiles = try file.profiles.map { name throws(JobError) in
             let bytes = try names.file(name, .history, limit: 1 << 28, place: "manifest: targets.profiles")
             return try told { try readProfiles(bytes, file: name) }
@@ -109,24 +115,25 @@ public struct JobInputs {
             let path = try names.path(name, .history, place: "manifest: targets.embeddings")
             return try told { try Safetensors(path) }
         }
-        return try users.map { user throws(JobError) in
-            guard isUserID(user.id) else {
+        return try users.map { (id, read) throws(JobError) in
+            guard isUserID(id) else {
                 throw JobError(
                     code: "bad-id", place: "\(file.users): user_id",
                     message: "an id that cannot name a folder of a result; use 1 to 128 of A-Z a-z 0-9 . _ - and no "
                         + "name of a result's own files")
             }
-            let user = profiles.map { user.adding(profiles: $0) } ?? user
-            guard let embeddings else { return Target(user: user.id, input: .success((user, nil))) }
-            guard let vector = embeddings[user.id], vector.shape.count == 1 else {
-                return Target(
-                    user: user.id,
-                    input: .failure(
-                        JobError(
-                            code: "embedding", place: "\(file.embeddings ?? ""): \(user.id)",
-                            message: "no vector of that name; write one tensor [d] a user, named by the user's id")))
+            let input = Result { () throws(JobError) -> (user: User, embedding: [Float]?) in
+                let user = try told { try read.get() }
+                let whole = profiles.map { user.adding(profiles: $0) } ?? user
+                guard let embeddings else { return (whole, nil) }
+                guard let vector = embeddings[id], vector.shape.count == 1 else {
+                    throw JobError(
+                        code: "embedding", place: "\(file.embeddings ?? ""): \(id)",
+                        message: "no vector of that name; write one tensor [d] a user, named by the user's id")
+                }
+                return (whole, vector.floats())
             }
-            return Target(user: user.id, input: .success((user, vector.floats())))
+            return Target(user: id, input: input)
         }
     }
 

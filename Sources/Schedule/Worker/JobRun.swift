@@ -58,7 +58,7 @@ public struct JobRun {
         let model = try told {
             try languageModel(inputs.folder, options: configuration.engineOptions(on: device))
         }
-        let run = CohortRun(
+        var run = CohortRun(
             job: id, manifest: manifest, inputs: inputs, model: model, configuration: configuration, folder: folder,
             log: log)
         let cohorts = inputs.cohorts(manifest)
@@ -73,6 +73,7 @@ public struct JobRun {
         for cohort in cohorts.members {
             let targets = cohort.map { inputs.targets[$0] }
             guard targets.contains(where: course.isOpen) else { continue }
+            try run.inputs.rereadSharers(manifest, names: names)
             try personalize(targets, cohort, run, &course)
         }
         let result = ResultFile(id: id, pool: manifest.pool, targets: course.results)

@@ -4,25 +4,6 @@ import Queue
 import Spool
 import Telemetry
 
-/// What may be changed while a daemon runs.
-public struct ServiceOptions: Sendable, Equatable {
-    /// The device of each slot; a slot does one job at a time.
-    public var devices = ["cpu"]
-    public var queue = JobQueue.Policy()
-    /// Seconds between looks at the inbox without an announcement; also between tries of what the disk refused.
-    public var rescanSeconds = 60.0
-    /// Seconds without a sign after which a worker is killed.
-    public var stallSeconds = 600.0
-    /// Bytes of memory that a job may hold, where control groups can bound it; nil for as much as there is.
-    public var jobBytes: Int?
-    /// How long a job may run, all its tries together; nil for as long as it takes.
-    public var jobSeconds: Double?
-    /// Where the numbers for a scraper go; nil for nowhere.
-    public var metricsFile: String?
-
-    public init() {}
-}
-
 /// The daemon: takes jobs from the spool's inbox, has worker processes do them, and publishes what they made.
 ///
 /// One thread, which waits in one poll(2) for the inbox, the signals, the workers and the time. It never opens a model nor
@@ -34,7 +15,7 @@ public final class Service {
     let manager: ServiceManager
     let log: Log
     private let signals: Signals
-    private let version: String
+    let version: String
     private let reload: () -> ServiceOptions?
 
     var queue: JobQueue
@@ -50,10 +31,10 @@ public final class Service {
 
     private var watch: InboxWatch?
     private var requestWatch: InboxWatch?
-    private var isStopping = false
+    private(set) var isStopping = false
     private var runsOnce = false
     private var inbox = InboxState()
-    private var reporting = Reporting()
+    var reporting = Reporting()
 
     /// What the last look at the inbox found.
     private struct InboxState {
@@ -71,13 +52,6 @@ public final class Service {
         var isDiskFull = false
         /// Whether a job was claimed and then something failed: the next rescan takes it up.
         var hasStranded = false
-    }
-
-    private struct Reporting {
-        var status: ServiceStatus?
-        var nextStatus = 0.0
-        var nextSign = 0.0
-        var nextMetrics = 0.0
     }
 
     /// - Parameters:
@@ -180,20 +154,6 @@ public final class Service {
             case SIGTERM, SIGINT: stop()
             default: continue
             }
-        }
-    }
-
-    private func logState() {
-        for run in supervisor.runs {
-            let progress = run.progress
-            log(
-                .jobState(
-                    run.job.id, state: "running", attempt: run.attempt, finished: progress?.finished ?? 0,
-                    targets: progress?.targets ?? 0))
-        }
-        for entry in queue.entries {
-            guard let job = ServiceStatus.QueuedJob(entry) else { continue }
-            log(.jobState(job.id, state: job.state, attempt: job.failures, finished: 0, targets: 0))
         }
     }
 
@@ -313,48 +273,5 @@ public final class Service {
     /// Looks at the inbox soon if files wait in it that did not fit.
     func queueHasRoom() {
         if inbox.isAwaited { inbox.nextScan = 0 }
-    }
-
-    // MARK: - Reports
-
-    private func report(at time: Double, as state: ServiceStatus.State? = nil) {
-        let status = status(state ?? (isStopping ? .stopping : .serving))
-        if time >= reporting.nextStatus && reporting.status != status {
-            reporting.status = status
-            reporting.nextStatus = time + 1
-            do throws(PosixError) { try status.write(to: spool.folders) } catch { log(.trouble(error)) }
-            manager.notify(.status(status.line))
-        }
-        if time >= reporting.nextMetrics || state != nil {
-            reporting.nextMetrics = time + 10
-            writeMetrics(status, at: time)
-        }
-        if time >= reporting.nextSign {
-            reporting.nextSign = time + min(10, (manager.watchdogInterval ?? 30) / 3)
-            // Fed by the workers' progress: what cannot even be killed is the service manager's.
-            if supervisor.isProgressing(at: time) { manager.notify(.watchdog) }
-            if isStopping { manager.notify(.extendTimeout(60_000_000)) }
-        }
-    }
-
-    private func writeMetrics(_ status: ServiceStatus, at time: Double) {
-        guard let file = options.metricsFile else { return }
-        var tally = tally
-        tally.published["rejected"] = spool.rejected
-        let oldest = queue.entries.filter { !$0.isRunning }.map(\.arrival).min()
-        let now = MonotonicClock.seconds()
-        let metrics = ServiceMetrics(
-            status: status, tally: tally, oldestSeconds: oldest.map { now - $0 }, version: version)
-        do throws(PosixError) { try metrics.write(to: file) } catch { log(.trouble(error)) }
-    }
-
-    private func status(_ state: ServiceStatus.State) -> ServiceStatus {
-        ServiceStatus(
-            state: state, pid: Int(getpid()), slots: options.devices.count, lost: lostDevices.sorted(),
-            running: supervisor.runs.map { run in
-                ServiceStatus.RunningJob(
-                    id: run.job.id, submitter: run.job.submitter, attempt: run.attempt, process: run.process.id,
-                    since: run.startTime, progress: run.progress)
-            }, queue: queue.entries.compactMap(ServiceStatus.QueuedJob.init), published: tally.published)
     }
 }

@@ -15,13 +15,15 @@ public struct SharerPool {
     private let encoder: String?
     private let top: Int
     private let config: LlamaConfig
-    private let adapters = OpenAdapters()
+    let adapters: OpenAdapters
     let path: String
 
     init(
-        _ sharers: JobManifest.Sharers, base: String, task: TaskDefinition, _ config: LlamaConfig, names: Names
+        _ sharers: JobManifest.Sharers, base: String, task: TaskDefinition, _ config: LlamaConfig, names: Names,
+        adapters: OpenAdapters = OpenAdapters()
     ) throws(JobError) {
         self.config = config
+        self.adapters = adapters
         switch sharers {
         case .adapters(let adapters):
             var members: [(id: String, adapter: String)] = []
@@ -163,7 +165,7 @@ public struct SharerPool {
 }
 
 /// The adapters that were read, since the targets of a job choose from the same few.
-private final class OpenAdapters {
+final class OpenAdapters {
     private var adapters: [String: Adapter] = [:]
     private var digests: [String: String] = [:]
 

@@ -1,0 +1,71 @@
+import Glibc
+import Posix
+import Queue
+import Telemetry
+
+// MARK: - What the daemon says of itself
+
+extension Service {
+    /// What was said last, and when to say it again.
+    struct Reporting {
+        var status: ServiceStatus?
+        var nextStatus = 0.0
+        var nextSign = 0.0
+        var nextMetrics = 0.0
+    }
+
+    func logState() {
+        for run in supervisor.runs {
+            let progress = run.progress
+            log(
+                .jobState(
+                    run.job.id, state: "running", attempt: run.attempt, finished: progress?.finished ?? 0,
+                    targets: progress?.targets ?? 0))
+        }
+        for entry in queue.entries {
+            guard let job = ServiceStatus.QueuedJob(entry) else { continue }
+            log(.jobState(job.id, state: job.state, attempt: job.failures, finished: 0, targets: 0))
+        }
+    }
+
+    func report(at time: Double, as state: ServiceStatus.State? = nil) {
+        let status = status(state ?? (isStopping ? .stopping : .serving))
+        if time >= reporting.nextStatus && reporting.status != status {
+            reporting.status = status
+            reporting.nextStatus = time + 1
+            do throws(PosixError) { try status.write(to: spool.folders) } catch { log(.trouble(error)) }
+            manager.notify(.status(status.line))
+        }
+        if time >= reporting.nextMetrics || state != nil {
+            reporting.nextMetrics = time + 10
+            writeMetrics(status, at: time)
+        }
+        if time >= reporting.nextSign {
+            reporting.nextSign = time + min(10, (manager.watchdogInterval ?? 30) / 3)
+            // Fed by the workers' progress: what cannot even be killed is the service manager's.
+            if supervisor.isProgressing(at: time) { manager.notify(.watchdog) }
+            if isStopping { manager.notify(.extendTimeout(60_000_000)) }
+        }
+    }
+
+    private func writeMetrics(_ status: ServiceStatus, at time: Double) {
+        guard let file = options.metricsFile else { return }
+        var tally = tally
+        tally.published["rejected"] = spool.rejected
+        let oldest = queue.entries.filter { !$0.isRunning }.map(\.arrival).min()
+        let now = MonotonicClock.seconds()
+        let metrics = ServiceMetrics(
+            status: status, tally: tally, oldestSeconds: oldest.map { now - $0 }, version: version)
+        do throws(PosixError) { try metrics.write(to: file) } catch { log(.trouble(error)) }
+    }
+
+    func status(_ state: ServiceStatus.State) -> ServiceStatus {
+        ServiceStatus(
+            state: state, pid: Int(getpid()), slots: options.devices.count, lost: lostDevices.sorted(),
+            running: supervisor.runs.map { run in
+                ServiceStatus.RunningJob(
+                    id: run.job.id, submitter: run.job.submitter, attempt: run.attempt, process: run.process.id,
+                    since: run.startTime, progress: run.progress)
+            }, queue: queue.entries.compactMap(ServiceStatus.QueuedJob.init), published: tally.published)
+    }
+}
