@@ -43,13 +43,13 @@ class Scene:
             write(draft, files)
             os.rename(draft, self.inbox / name)
 
-    def submit(self, name, files):
+    def submit(self, name, files, before=(), log=subprocess.DEVNULL):
         """By `primed submit`, which ends when the job is durable; its exit code."""
         draft = self.root / "drafts" / name
         draft.parent.mkdir(exist_ok=True)
         if not draft.exists(): write(draft, files)
-        return subprocess.run([self.primed, "submit", "--config", str(self.config), str(draft)], env=self.environment,
-                              stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode
+        return subprocess.run([*before, self.primed, "submit", "--config", str(self.config), str(draft)], env=self.environment,
+                              stdout=subprocess.DEVNULL, stderr=log).returncode
 
 
 def write(path, files):
