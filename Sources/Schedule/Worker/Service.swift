@@ -262,6 +262,7 @@ public final class Service {
         let gone = scan.ready.filter { !Files.exists("\(spool.folders.inbox)/\($0)") }
         watch?.forget(gone)
         if inbox.backlog.isFresh {
+            inbox.reported.formIntersection(scan.strange + (scan.undecodable > 0 ? ["/"] : []))
             watch?.forget(watch?.announced.filter { !Files.exists("\(spool.folders.inbox)/\($0)") } ?? [])
         }
         let remaining = Set(scan.ready).subtracting(inbox.refused).subtracting(gone)

@@ -183,6 +183,8 @@ extension Problem {
             code: "quarantined",
             message: "the worker process ended \(attempts.crashes + attempts.unwitnessed) times without getting on"
                 + (code.map { ", at last by \($0)" } ?? "")
+                // The daemon's own kills have names of their own.
+                + (code == "worker-signal-9" ? ", as the kernel ends what takes more memory than there is" : "")
                 + "; see the daemon's log, and drop the job under another id when the cause is gone",
             place: "worker")
     }

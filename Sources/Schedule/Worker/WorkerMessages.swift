@@ -85,7 +85,9 @@ extension WorkerMessage: Codable {
 extension WorkerMessage {
     /// The message in a line, nil where it is none.
     init?(line: [UInt8]) {
-        guard let message = try? JSONDecoder().decode(WorkerMessage.self, from: Data(line)) else { return nil }
+        guard line.first == UInt8(ascii: "{"),
+            let message = try? JSONDecoder().decode(WorkerMessage.self, from: Data(line))
+        else { return nil }
         self = message
     }
 

@@ -88,6 +88,8 @@ final class WorkerProcess {
     private let child: ChildProcess
     private let pipe: Descriptor
     private var reader = LineReader()
+    /// Whether it closed its end, which would be readable for ever.
+    private var hasHungUp = false
 
     /// - Parameter group: what bounds the process's memory; nil for nothing.
     init(
@@ -111,7 +113,7 @@ final class WorkerProcess {
     var id: Int { Int(child.id) }
 
     /// Readable when the process has spoken, or has ended.
-    var descriptors: [Int32] { [pipe.number, child.ending.number] }
+    var descriptors: [Int32] { (hasHungUp ? [] : [pipe.number]) + [child.ending.number] }
 
     struct Speech: Equatable {
         var messages: [WorkerMessage] = []
@@ -119,10 +121,14 @@ final class WorkerProcess {
         var noise = 0
     }
 
-    /// What the process has said since the last call; never waits.
+    /// What the process has said since the last call; never waits, and hears no more at a time than a pipe can hold at most, so
+    /// that one who babbles without end keeps nobody else waiting.
     func listen() throws(PosixError) -> Speech {
         var speech = Speech()
-        while let bytes = try pipe.read(), !bytes.isEmpty {
+        for _ in 0..<16 {
+            guard let bytes = try pipe.read() else { break }
+            hasHungUp = bytes.isEmpty
+            if hasHungUp { break }
             for line in reader.lines(in: bytes) {
                 if let message = WorkerMessage(line: line) {
                     speech.messages.append(message)
