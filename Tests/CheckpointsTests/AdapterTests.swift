@@ -66,6 +66,29 @@ import Testing
         #expect(whole.rank == 3)
     }
 
+    /// A configuration within its limit of size, before two thousand modules.
+    @Test(.timeLimit(.minutes(1))) func manyPatternsAreNoSlower() throws {
+        let base = LlamaConfig(
+            hiddenSize: 2, intermediateSize: 2, layers: 1024, heads: 1, kvHeads: 1, headDim: 2, vocabulary: 4)
+        let patterns = (0..<40_000).map { #""other\#($0)":3"# } + [#""q_proj":6"#]
+        folder.write(
+            "adapter_config.json",
+            #"{"peft_type":"LORA","r":1,"lora_alpha":1,"alpha_pattern":{\#(patterns.joined(separator: ","))}}"#)
+        var weights = TensorFile()
+        let numbers = [TensorFile.Tensor.numbers([1, 2]), .numbers([2, 1])]
+        for layer in 0..<base.layers {
+            for module in ["self_attn.q_proj", "self_attn.v_proj"] {
+                for (half, tensor) in zip(["A", "B"], numbers) {
+                    weights.tensors.append((TinyAdapter.name(layer, module, half), tensor))
+                }
+            }
+        }
+        folder.write("adapter_model.safetensors", weights.bytes())
+        let adapter = try Adapter(folder.path, for: base)
+        #expect(adapter.pairs.count == 2048)
+        #expect(adapter.pairs.allSatisfy { $0.value.scale == ($0.key.module == .q ? 6 : 1) })
+    }
+
     @Test func trustsTheTensorsNotTheTargets() throws {
         #expect(try read(TinyAdapter(modules: ["mlp.down_proj"])).pairs.keys.map(\.module) == [.down, .down])
     }

@@ -131,6 +131,54 @@ struct HostileFileTests {
         #expect(refused > 20)
     }
 
+    /// A piece is two bytes of a file, so that a small file could fill the memory.
+    @Test func moreSentencePiecesThanAnyVocabularyAreRefused() {
+        let file = Array(repeatElement([UInt8(0x0a), 0], count: 6).joined())
+        let error = #expect(throws: TokenizerError.self) {
+            _ = try SentencePieceFile(file, path: "here", mostPieces: 5)
+        }
+        #expect(error?.description.contains("more than 5 pieces") == true)
+    }
+
+    @Test(.timeLimit(.minutes(1))) func manySpecialTokensAreNoSlower() throws {
+        let sound = String(decoding: bytes(of: "byte-level-strings"), as: UTF8.self)
+        let added = (0..<80_000).map { #"{"id":\#(600 + $0),"content":"s\#($0)","special":true},"# }.joined()
+        let tokens = (0..<80_000).map { #""~\#($0)":\#(600 + $0),"# }.joined()
+        let file = sound.replacing("\"added_tokens\":[", with: "\"added_tokens\":[\(added)", maxReplacements: 1)
+            .replacing("\"vocab\":{", with: "\"vocab\":{\(tokens)", maxReplacements: 1)
+        let tokenizer = try Tokenizer(contents: Array(file.utf8), path: "tokenizer.json")
+        #expect(tokenizer.vocabularySize == 80_600)
+    }
+
+    /// Pieces that fell into one slot of the table when its hash was the same in every process.
+    @Test func piecesCannotBeChosenToCollide() {
+        func mixed(_ hash: UInt64, _ byte: UInt8) -> UInt64 { (hash ^ UInt64(byte)) &* 0x0000_0100_0000_01b3 }
+        let letters = Array("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_".utf8)
+        let count = 1000
+        var colliding: [[UInt8]] = []
+        var number = 0
+        while colliding.count < count {
+            let front = Array(String(number, radix: 36).utf8)
+            number += 1
+            let hash = front.reduce(0xcbf2_9ce4_8422_2325, mixed)
+            for a in letters {
+                let before = mixed(hash, a)
+                for b in letters {
+                    let full = mixed(before, b)
+                    if (full ^ (full >> 29)) & 2047 == 0 { colliding.append(front + [a, b]) }
+                }
+            }
+        }
+        let ordinary = (0..<count).map { Array("~\($0)".utf8) }
+        func time(_ pieces: [[UInt8]]) -> Duration {
+            ContinuousClock().measure {
+                let table = PieceTable(pieces.prefix(count).enumerated().map { ($1, Int32($0)) })
+                #expect(table[pieces[count - 1]] == Int32(count - 1))
+            }
+        }
+        #expect(time(colliding) < time(ordinary) * 20)
+    }
+
     @Test func whatIsNoFileIsRefused() throws {
         let scratch = FileManager.default.temporaryDirectory.appending(path: "primed-tokenizer-\(UUID())")
         try FileManager.default.createDirectory(at: scratch, withIntermediateDirectories: true)

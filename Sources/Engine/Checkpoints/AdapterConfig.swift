@@ -5,9 +5,8 @@ struct AdapterConfig {
     private let rank: Int
     private let alpha: Double
     private let rankStabilised: Bool
-    /// In the file's order, which is PEFT's: the first pattern that matches counts.
-    private let rankPattern: [(key: String, value: Double)]
-    private let alphaPattern: [(key: String, value: Double)]
+    private let rankPattern: Pattern
+    private let alphaPattern: Pattern
 
     /// Keys that mean nothing to a trained adapter, whatever their value.
     private static let harmless: Set<String> = [
@@ -70,19 +69,19 @@ struct AdapterConfig {
     private static let alphas: ClosedRange<Double> = -1e6...1e6
 
     func rank(of site: AdapterSite) -> Int {
-        rankPattern.first { Self.matches($0.key, site) }.map { Int($0.value) } ?? rank
+        rankPattern[site].map { Int($0) } ?? rank
     }
 
     func scale(of site: AdapterSite, rank: Int) -> Float {
-        let alpha = alphaPattern.first { Self.matches($0.key, site) }?.value ?? alpha
+        let alpha = alphaPattern[site] ?? alpha
         return Float(rankStabilised ? alpha / Double(rank).squareRoot() : alpha / Double(rank))
     }
 
     private static func pattern(
         _ name: String, of file: JSONFields, _ bounds: ClosedRange<Double>, whole: Bool
-    ) throws(CheckpointError) -> [(key: String, value: Double)] {
-        guard let entries = try file.fields(name) else { return [] }
-        var pattern: [(key: String, value: Double)] = []
+    ) throws(CheckpointError) -> Pattern {
+        var pattern = Pattern()
+        guard let entries = try file.fields(name) else { return pattern }
         for entry in entries.object.members {
             guard let number = whole ? entry.value.asInteger.map(Double.init) : entry.value.asNumber,
                 bounds.contains(number)
@@ -101,16 +100,33 @@ struct AdapterConfig {
                     .unsupported, entries.field(entry.key), found: "a regular expression",
                     remedy: "name modules plainly: q_proj or model.layers.0.self_attn.q_proj")
             }
-            pattern.append((key, number))
+            pattern.add(key, number)
         }
         return pattern
     }
+}
 
-    /// PEFT matches a key as `(.*\.)?(key)$` from the beginning of the module's full name: the whole name, or an end of
-    /// it after a dot; with `^` the whole name only.
-    private static func matches(_ key: String, _ site: AdapterSite) -> Bool {
+/// Values by plain names of modules. PEFT matches a key as `(.*\.)?(key)$` from the beginning of the module's full name:
+/// the whole name, or an end of it after a dot; with `^` the whole name only. Of several that match, the file's first
+/// counts.
+///
+/// A look-up takes as long for a hundred thousand keys as for one.
+private struct Pattern {
+    private var values: [String: (place: Int, value: Double)] = [:]
+
+    mutating func add(_ key: String, _ value: Double) {
+        if values[key] == nil { values[key] = (values.count, value) }
+    }
+
+    subscript(site: AdapterSite) -> Double? {
         let name = "model.layers.\(site.layer).\(site.module.path)"
-        if key.hasPrefix("^") { return name == key.dropFirst() }
-        return name == key || name.hasSuffix(".\(key)")
+        var matches = [values["^\(name)"]]
+        var rest = name[...]
+        while true {
+            matches.append(values[String(rest)])
+            guard let dot = rest.firstIndex(of: ".") else { break }
+            rest = rest[rest.index(after: dot)...]
+        }
+        return matches.compactMap(\.self).min { $0.place < $1.place }?.value
     }
 }

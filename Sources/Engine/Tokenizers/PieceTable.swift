@@ -32,9 +32,10 @@ struct PieceTable: Sendable {
 
     /// The slot of `piece`, or the empty one where it would be.
     private func find(_ piece: UnsafeBufferPointer<UInt8>) -> Int {
-        var hash: UInt64 = 0xcbf2_9ce4_8422_2325
-        for byte in piece { hash = (hash ^ UInt64(byte)) &* 0x0000_0100_0000_01b3 }
-        var slot = Int(truncatingIfNeeded: hash ^ (hash >> 29)) & (slots.count - 1)
+        // Seeded anew in every process: a file cannot choose pieces that all fall into one slot.
+        var hasher = Hasher()
+        hasher.combine(bytes: UnsafeRawBufferPointer(piece))
+        var slot = hasher.finalize() & (slots.count - 1)
         while slots[slot] >= 0 {
             let entry = Int(slots[slot])
             let range = starts[entry]..<starts[entry + 1]

@@ -25,7 +25,8 @@ struct SentencePieceFile {
     static let kindUnknown: UInt64 = 2, kindControl: UInt64 = 3, kindUser: UInt64 = 4, kindUnused: UInt64 = 5
     static let kindByte: UInt64 = 6
 
-    init(_ contents: [UInt8], path: String) throws(TokenizerError) {
+    /// - Parameter mostPieces: what config.json's vocab_size may be at most.
+    init(_ contents: [UInt8], path: String, mostPieces: Int = 1 << 22) throws(TokenizerError) {
         self.path = path
         var type: UInt64 = 1
         var fallsBack = false
@@ -36,6 +37,12 @@ struct SentencePieceFile {
         while let field = try reader.next() {
             switch field.number {
             case Model.pieces:
+                // A piece takes two bytes of a file and fifty times that here.
+                guard pieces.count < mostPieces else {
+                    throw TokenizerError(
+                        .malformed, path, found: "more than \(mostPieces) pieces",
+                        remedy: "no Llama has so large a vocabulary")
+                }
                 pieces.append(try piece(field.bytes))
             case Model.trainer:
                 var trainer = ProtocolBuffer(field.bytes, path: path)
@@ -64,7 +71,7 @@ struct SentencePieceFile {
             default: break
             }
         }
-        guard !pieces.isEmpty, pieces.count < 1 << 24 else {
+        guard !pieces.isEmpty else {
             throw TokenizerError(
                 .malformed, path, found: "no pieces", remedy: "give a SentencePiece model file")
         }

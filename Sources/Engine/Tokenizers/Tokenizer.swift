@@ -69,7 +69,8 @@ public struct Tokenizer: Sendable {
     }
 }
 
-/// A regular file's bytes, 256 MiB at most.
+/// A regular file's bytes, 64 MiB at most: a hostile file takes up to twenty times its size when it is read, and the
+/// largest of a Llama has 28 MB.
 private func contents(of path: String) throws(TokenizerError) -> [UInt8] {
     func refuse(_ found: String) -> TokenizerError {
         TokenizerError(
@@ -80,7 +81,7 @@ private func contents(of path: String) throws(TokenizerError) -> [UInt8] {
     defer { close(descriptor) }
     var status = stat()
     guard fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG else { throw refuse("no regular file") }
-    guard status.st_size <= 256 << 20 else { throw refuse("\(status.st_size) bytes") }
+    guard status.st_size <= 64 << 20 else { throw refuse("\(status.st_size) bytes") }
     let size = Int(status.st_size)
     var failed = false
     let bytes = [UInt8](unsafeUninitializedCapacity: size) { buffer, initialized in

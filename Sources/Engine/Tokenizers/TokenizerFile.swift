@@ -41,8 +41,9 @@ struct TokenizerFile {
         } else {
             try file.requireByteLevel(root)
             var tokens = [[UInt8]?](repeating: nil, count: vocabulary.count)
+            let special = Set(specials.values)
             for (id, text) in vocabulary.enumerated() {
-                guard let text, !specials.values.contains(Int32(id)) else { continue }
+                guard let text, !special.contains(Int32(id)) else { continue }
                 guard let bytes = ByteLevelBPE.bytes(of: text) else {
                     throw file.malformed("model.vocab", "token \(id) outside the byte-level alphabet")
                 }
