@@ -47,7 +47,7 @@ def make_site(root):
         safetensors(folder / "adapter_model.safetensors", {
             f"base_model.model.{layer}self_attn.{name}_proj.lora_{side}.weight": noise(*shape)
             for name in "qv" for side, shape in (("A", (RANK, HIDDEN)), ("B", (HIDDEN, RANK)))})
-    safetensors(root / "pools/pool/embeddings.safetensors", {"embeddings": noise(len(members), 4)})
+    safetensors(root / "pools/pool/embeddings.safetensors", {"embeddings": noise(len(members), HIDDEN)})
     (root / "pools/pool/pool.json").write_text(json.dumps(dict(
         schema=1, task="color", base="tiny", embeddings=dict(file="embeddings.safetensors", tensor="embeddings", encoder="tiny"),
         members=[dict(id=member, adapter=member, consent=True) for member in members])))
