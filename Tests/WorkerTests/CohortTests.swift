@@ -36,9 +36,19 @@ import Testing
         // Between two notes the end stays where it was seen.
         #expect(estimate.remaining(at: 35) == 15)
         #expect(estimate.remaining(at: 60) == 0)
-        estimate.note(done: 50, at: 40)
-        #expect(estimate.remaining(at: 40) == 30)
         estimate.note(done: 100, at: 80)
         #expect(estimate.remaining(at: 80) == 0)
+    }
+
+    /// A machine that gets slower is believed after a while.
+    @Test func thePaceIsThatOfTheLaterHalf() {
+        var estimate = Estimate(total: 1000, start: 0)
+        for second in 1...10 { estimate.note(done: Double(10 * second), at: Double(second)) }
+        #expect(estimate.remaining(at: 10) == 90)
+        for second in 11...40 { estimate.note(done: Double(100 + (second - 10)), at: Double(second)) }
+        #expect(estimate.remaining(at: 40) == 870)
+        // What did not get on says nothing.
+        estimate.note(done: 130, at: 100)
+        #expect(estimate.remaining(at: 40) == 870)
     }
 }

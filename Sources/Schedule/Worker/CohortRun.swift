@@ -26,12 +26,11 @@ struct CohortRun {
     ///
     /// - Parameters:
     ///   - name: of the cohort's journal.
-    ///   - isOpen: whether a target has no result yet; the others take part all the same, for the numbers of the rest.
+    ///   - open: users that have no result yet; the others take part all the same, for the numbers of the rest.
     /// - Returns: what became of each target.
     /// - Throws: what another try may mend, and interruptions; and what the engine says of a cohort of several.
     func personalize(
-        _ targets: [JobInputs.Target], name: String, isOpen: (JobInputs.Target) -> Bool,
-        progress: @escaping (RunProgress) -> Bool
+        _ targets: [JobInputs.Target], name: String, open: Set<String>, progress: @escaping (RunProgress) -> Bool
     ) throws(JobError) -> [TargetResult] {
         var chosen: [Methods.Target] = []
         var failures: [String: JobError] = [:]
@@ -54,7 +53,7 @@ struct CohortRun {
         for (target, run) in zip(chosen, runs) {
             do throws(JobError) {
                 let run = try told { try run.get() }
-                results[target.user.id] = try finish(target, run, writing: isOpenTarget(target, targets, isOpen))
+                results[target.user.id] = try finish(target, run, writing: open.contains(target.user.id))
             } catch {
                 guard error.isPermanent else { throw error }
                 failures[target.user.id] = error
@@ -66,12 +65,6 @@ struct CohortRun {
                     TargetResult(user: target.user, failure: $0.relative(to: folder.input))
                 }
         }
-    }
-
-    private func isOpenTarget(
-        _ target: Methods.Target, _ targets: [JobInputs.Target], _ isOpen: (JobInputs.Target) -> Bool
-    ) -> Bool {
-        targets.first { $0.user == target.user.id }.map(isOpen) ?? false
     }
 
     private func select(_ target: JobInputs.Target) throws(JobError) -> Methods.Target {

@@ -114,13 +114,13 @@ public struct JobRun {
     ) throws(JobError) {
         var signs = course.signs(of: targets)
         reporter.report(signs.progress)
-        let before = course
-        let results = try run.personalize(targets, name: name, isOpen: before.isOpen) { news in
+        let open = Set(targets.filter(course.isOpen).map(\.user))
+        let results = try run.personalize(targets, name: name, open: open) { news in
             if let progress = signs.take(news, at: MonotonicClock.seconds()) { reporter.report(progress) }
             if case .batch = news { return true }
             return !shouldStop()
         }
-        for result in results where course.isOpen(result.user) {
+        for result in results where open.contains(result.user) {
             if let error = result.error, result.status == .failed {
                 run.log(.targetFailed(user: result.user, code: error.code))
             }
