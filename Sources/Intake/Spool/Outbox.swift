@@ -170,8 +170,9 @@ public struct Outbox: Sendable {
         for remains in [folder.result, folder.staging, folder.targets] { try Files.removeTree(remains) }
         if try Files.isPresent(place) { try retire(JobFolder(claimed: place)) }
         try Files.rename(folder.path, to: place, replacing: false)
-        try Files.sync(directory: Files.parent(of: place))
-        try Files.sync(directory: Files.parent(of: folder.path))
+        // As above: where a power cut takes the rename back, recovery does it again.
+        try? Files.sync(directory: Files.parent(of: place))
+        try? Files.sync(directory: Files.parent(of: folder.path))
     }
 
     /// Takes the end of a kept job back, so that it can be done again: what it published of single targets stays.
