@@ -67,7 +67,7 @@ import Testing
     }
 
     /// A configuration within its limit of size, before two thousand modules.
-    @Test(.timeLimit(.minutes(1))) func manyPatternsAreNoSlower() throws {
+    @Test func manyPatternsAreNoSlower() throws {
         let base = LlamaConfig(
             hiddenSize: 2, intermediateSize: 2, layers: 1024, heads: 1, kvHeads: 1, headDim: 2, vocabulary: 4)
         let patterns = (0..<40_000).map { #""other\#($0)":3"# } + [#""q_proj":6"#]
@@ -84,7 +84,14 @@ import Testing
             }
         }
         folder.write("adapter_model.safetensors", weights.bytes())
+        func now() -> Double {
+            var time = timespec()
+            clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)
+            return Double(time.tv_sec) + Double(time.tv_nsec) / 1e9
+        }
+        let start = now()
         let adapter = try Adapter(folder.path, for: base)
+        #expect(now() - start < 40)
         #expect(adapter.pairs.count == 2048)
         #expect(adapter.pairs.allSatisfy { $0.value.scale == ($0.key.module == .q ? 6 : 1) })
     }

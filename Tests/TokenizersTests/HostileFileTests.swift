@@ -140,14 +140,17 @@ struct HostileFileTests {
         #expect(error?.description.contains("more than 5 pieces") == true)
     }
 
-    @Test(.timeLimit(.minutes(1))) func manySpecialTokensAreNoSlower() throws {
+    @Test func manySpecialTokensAreNoSlower() throws {
         let sound = String(decoding: bytes(of: "byte-level-strings"), as: UTF8.self)
         let added = (0..<80_000).map { #"{"id":\#(600 + $0),"content":"s\#($0)","special":true},"# }.joined()
         let tokens = (0..<80_000).map { #""~\#($0)":\#(600 + $0),"# }.joined()
         let file = sound.replacing("\"added_tokens\":[", with: "\"added_tokens\":[\(added)", maxReplacements: 1)
             .replacing("\"vocab\":{", with: "\"vocab\":{\(tokens)", maxReplacements: 1)
-        let tokenizer = try Tokenizer(contents: Array(file.utf8), path: "tokenizer.json")
-        #expect(tokenizer.vocabularySize == 80_600)
+        let seconds = try processorSeconds {
+            let tokenizer = try Tokenizer(contents: Array(file.utf8), path: "tokenizer.json")
+            #expect(tokenizer.vocabularySize == 80_600)
+        }
+        #expect(seconds < 60)
     }
 
     /// Pieces that fell into one slot of the table when its hash was the same in every process.
@@ -170,8 +173,8 @@ struct HostileFileTests {
             }
         }
         let ordinary = (0..<count).map { Array("~\($0)".utf8) }
-        func time(_ pieces: [[UInt8]]) -> Duration {
-            ContinuousClock().measure {
+        func time(_ pieces: [[UInt8]]) -> Double {
+            processorSeconds {
                 let table = PieceTable(pieces.prefix(count).enumerated().map { ($1, Int32($0)) })
                 #expect(table[pieces[count - 1]] == Int32(count - 1))
             }
@@ -214,4 +217,16 @@ struct SplitMix: RandomNumberGenerator {
         z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
         return z ^ (z >> 31)
     }
+}
+
+/// What `body` takes of this thread alone, so that tests beside it do not count.
+private func processorSeconds(_ body: () throws -> Void) rethrows -> Double {
+    func now() -> Double {
+        var time = timespec()
+        clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)
+        return Double(time.tv_sec) + Double(time.tv_nsec) / 1e9
+    }
+    let start = now()
+    try body()
+    return now() - start
 }
