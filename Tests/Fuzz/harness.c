@@ -1,5 +1,5 @@
-// libFuzzer's end of the fuzzed readers, and mutators that know what plain mutation is blind to: the length in front of a
-// safetensors header, the lengths inside a protocol buffer, the parts of an input of several files.
+// libFuzzer's end of the fuzzed readers, and mutators that know what plain mutation is blind to: JSON's values, the length
+// in front of a safetensors header, the lengths inside a protocol buffer, the parts of an input of several files.
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -39,6 +39,84 @@ static size_t plain(uint8_t *data, size_t size, size_t limit) {
     return limit == 0 ? 0 : LLVMFuzzerMutate(data, size, limit);
 }
 
+// The end of the JSON value that begins at `at`: brackets are balanced, words and numbers end at a separator.
+static size_t value_end(const uint8_t *data, size_t size, size_t at) {
+    int depth = 0;
+    for (; at < size; at++) {
+        uint8_t byte = data[at];
+        if (byte == '"') {
+            for (at++; at < size && data[at] != '"'; at++)
+                if (data[at] == '\\') at++;
+            if (at >= size) return size;
+            if (depth == 0) return at + 1;
+        } else if (byte == '{' || byte == '[') depth++;
+        else if (byte == '}' || byte == ']') {
+            if (depth == 0) return at;
+            if (--depth == 0) return at + 1;
+        } else if (depth == 0 && (byte == ',' || byte == ':' || byte == ' ' || byte == '\n')) return at;
+    }
+    return size;
+}
+
+// Where a value (or a key) begins, chosen at random.
+static size_t some_value(const uint8_t *data, size_t size) {
+    size_t chosen = size;
+    uint32_t seen = 0;
+    for (size_t at = 0; at < size;) {
+        uint8_t byte = data[at];
+        if (byte == '{' || byte == '[' || byte > ' ') {
+            if (strchr("}],:", byte) == NULL && next(++seen) == 0) chosen = at;
+            if (byte == '{' || byte == '[' || strchr("}],:", byte) != NULL) at++;
+            else at = value_end(data, size, at);
+        } else at++;
+    }
+    return chosen;
+}
+
+// Mutates JSON by whole values: one takes another's place, a stock value does, one is doubled, or dropped with its comma.
+static size_t json(uint8_t *data, size_t size, size_t limit) {
+    static const char *const stock[] = {
+        "0", "-0", "-1", "1", "0.5", "1e999", "1e-999", "4096", "65536", "16777216", "2147483648", "4294967296",
+        "9223372036854775807", "-9223372036854775808", "18446744073709551616", "null", "true", "false", "\"\"", "[]", "{}",
+        "\"\\u0000\"", "\"\\u009b2J\"", "\"../x\"", "\"x.y\"", "[[]]", "[0,0]", "{\"\":0}",
+    };
+    if (next(3) == 0) return plain(data, size, limit);
+    size_t start = some_value(data, size);
+    if (start == size) return plain(data, size, limit);
+    size_t end = value_end(data, size, start), count, from;
+    const uint8_t *source;
+    switch (next(4)) {
+    case 0:
+        source = (const uint8_t *)stock[next(sizeof stock / sizeof *stock)];
+        count = strlen((const char *)source);
+        break;
+    case 1:
+        from = some_value(data, size);
+        source = data + from;
+        count = value_end(data, size, from) - from;
+        break;
+    case 2: // once more behind itself, with what stands between two values
+        source = data + start;
+        count = end - start;
+        if (size + count + 1 > limit) return size;
+        memmove(data + end + 1 + count, data + end, size - end);
+        data[end] = next(4) ? ',' : ':';
+        memmove(data + end + 1, source, count);
+        return size + count + 1;
+    default:
+        if (end < size && (data[end] == ',' || data[end] == ':')) end++;
+        memmove(data + start, data + end, size - end);
+        return size - (end - start);
+    }
+    if (size - (end - start) + count > limit) return size;
+    uint8_t *copy = malloc(count + 1);
+    memcpy(copy, source, count);
+    memmove(data + start + count, data + end, size - end);
+    memcpy(data + start, copy, count);
+    free(copy);
+    return size - (end - start) + count;
+}
+
 // Mutates a safetensors file's header or numbers and makes the length fit again, most of the time.
 static size_t safetensors(uint8_t *data, size_t size, size_t limit) {
     uint64_t length = 0;
@@ -50,7 +128,7 @@ static size_t safetensors(uint8_t *data, size_t size, size_t limit) {
     size_t room = limit - 8 - numbers;
     uint8_t *header = malloc(room + 1);
     memcpy(header, data + 8, length);
-    size_t changed = plain(header, length, room);
+    size_t changed = json(header, length, room);
     memmove(data + 8 + changed, data + start, numbers);
     memcpy(data + 8, header, changed);
     free(header);
@@ -156,7 +234,7 @@ static size_t parts(uint8_t *data, size_t size, size_t limit, int count, mutator
     size_t room = limit - start - rest;
     uint8_t *part = malloc(room + 1);
     memcpy(part, data + start, end - start);
-    mutator *mutate = chosen + 1 == count ? last : plain;
+    mutator *mutate = chosen + 1 == count ? last : json;
     size_t changed = mutate(part, end - start, room);
     memmove(data + start + changed, data + end, rest);
     memcpy(data + start, part, changed);
@@ -169,7 +247,7 @@ size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t limit, unsigne
     if (size > limit) size = limit;
     if (strcmp(name, "safetensors") == 0) return safetensors(data, size, limit);
     if (strcmp(name, "sentencepiece") == 0) return message(data, size, limit, 0);
-    if (strcmp(name, "config") == 0) return parts(data, size, limit, 3, plain);
+    if (strcmp(name, "config") == 0) return parts(data, size, limit, 3, json);
     if (strcmp(name, "adapter") == 0) return parts(data, size, limit, 2, safetensors);
-    return plain(data, size, limit);
+    return json(data, size, limit);
 }
