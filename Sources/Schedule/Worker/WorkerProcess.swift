@@ -53,6 +53,8 @@ public func serveAsWorker(
     folder path: String, run: (JobFolder, WorkerReporter, StopRequest) -> JobOutcome
 ) -> Int32 {
     Signals.ignoreBrokenPipes()
+    // Meant for the daemon, and sent to all of its service at once.
+    for signal in [SIGHUP, SIGUSR1] { Glibc.signal(signal, SIG_IGN) }
     guard let pipe = Descriptor.inheritedPipe(WorkerProcess.messages) else { return EX_USAGE }
     let reporter = WorkerReporter(to: pipe)
     let stop: StopRequest
