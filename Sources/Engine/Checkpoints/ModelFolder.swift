@@ -76,18 +76,23 @@ public struct ModelFolder: Sendable {
     public var byteCount: Int { tensors.values.reduce(0) { $0 + $1.bytes.count } }
 
     private static func names(in path: String) throws(CheckpointError) -> Set<String> {
-        guard let folder = opendir(path) else {
-            throw CheckpointError(
+        func unreadable() -> CheckpointError {
+            CheckpointError(
                 .unreadable, path, found: String(cString: strerror(errno)), remedy: "give a model folder")
         }
+        guard let folder = opendir(path) else { throw unreadable() }
         defer { closedir(folder) }
         var names: Set<String> = []
+        errno = 0
         while let entry = readdir(folder) {
             names.insert(
                 withUnsafeBytes(of: &entry.pointee.d_name) {
                     String(cString: $0.bindMemory(to: CChar.self).baseAddress!)
                 })
+            errno = 0
         }
+        // The end of a folder and a failure differ in this alone.
+        guard errno == 0 else { throw unreadable() }
         return names
     }
 

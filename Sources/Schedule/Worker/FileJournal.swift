@@ -15,13 +15,10 @@ struct FileJournal: Journal {
     init(_ path: String, run: String) throws(PosixError) {
         self.path = path
         let header = "primed-journal 2 \(run)"
-        var lines: [ArraySlice<UInt8>] = []
-        if Files.exists(path) {
-            lines = try Files.read(path, limit: 1 << 32).split(
-                separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
-        }
+        let lines = try Files.readIfPresent(path, limit: 1 << 32)?.split(
+            separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
         var kept = Array("\(header)\n".utf8)
-        if let first = lines.first, String(decoding: first, as: UTF8.self) == header {
+        if let lines, let first = lines.first, String(decoding: first, as: UTF8.self) == header {
             // What follows the last line feed was not finished.
             for line in lines.dropFirst().dropLast() {
                 guard let round = try? JSONDecoder().decode([RoundResult?].self, from: Data(line)) else { break }

@@ -47,7 +47,7 @@ public struct SharerPool {
         _ path: String, _ name: String, base: String, task: TaskDefinition
     ) throws(JobError) -> ([(id: String, adapter: String)], [SharerEmbedding]?, String?) {
         let place = "\(name)/\(PoolManifest.fileName)"
-        guard Files.exists("\(path)/\(PoolManifest.fileName)") else {
+        guard try told({ try Files.isPresent("\(path)/\(PoolManifest.fileName)") }) else {
             throw JobError(
                 code: "not-found", place: place, message: "there is no such file; it lists a pool's members")
         }
