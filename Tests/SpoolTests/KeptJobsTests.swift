@@ -102,7 +102,7 @@ import Testing
             let first = Files.$fault.withValue({ call, path in
                 budget.take() ? nil : PosixError(call: call, path: path, errno: 5)
             }) { try? spool.takeAgain("f") }
-            let others = try spool.recover() + [try? spool.takeAgain("f")].compactMap { $0 }
+            let others = try spool.recover().jobs + [try? spool.takeAgain("f")].compactMap { $0 }
             for job in [first].compactMap({ $0 }) + others {
                 try Bench.work(job, users: ["u"])
                 try spool.publish(job)

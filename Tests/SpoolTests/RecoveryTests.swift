@@ -11,7 +11,7 @@ import Testing
     /// Does with a spool what a daemon does, until the inbox is empty and every job published.
     private func serve(_ bench: Bench) throws {
         let spool = try bench.open()
-        for job in try spool.recover() { try finish(job, spool) }
+        for job in try spool.recover().jobs { try finish(job, spool) }
         for name in try spool.inbox.scan().ready {
             if let job = try spool.take(name) { try finish(job, spool) }
         }
@@ -150,8 +150,8 @@ import Testing
             }
         }()
         let spool = try bench.open()
-        #expect(try spool.recover().map(\.id) == ["c", "a", "b"])
-        #expect(try spool.recover() == [])
+        #expect(try spool.recover().jobs.map(\.id) == ["c", "a", "b"])
+        #expect(try spool.recover().jobs == [])
     }
 
     @Test func attemptsAreHeldAgainstAJobUntilItGetsOn() throws {

@@ -1,27 +1,34 @@
 import Posix
 import Telemetry
 
+/// What an earlier daemon left under `work`.
+public struct Recovery: Sendable, Equatable {
+    /// The jobs that no call returned before, in the order in which they were claimed. One whose folder `isFinished` only
+    /// waits to be published.
+    public var jobs: [SpooledJob] = []
+    /// Whether the disk kept something back: call again.
+    public var isPartial = false
+}
+
 extension Spool {
     /// Puts everything right that was cut short, now or when the spool was last served: call it before anything is taken,
     /// and again from time to time, for what could not be written then.
-    ///
-    /// - Returns: the jobs under `work` that no call returned before, in the order in which they were claimed. One whose
-    ///   folder `isFinished` only waits to be published.
-    public func recover() throws(PosixError) -> [SpooledJob] {
+    public func recover() throws(PosixError) -> Recovery {
         let known = Set(live.values.map(\.folder.path))
-        var jobs: [SpooledJob] = []
+        var recovery = Recovery()
         for name in try Files.list(folders.work) {
             let path = "\(folders.work)/\(name)"
             if known.contains(path) || path == folders.kept || path == folders.requests { continue }
             do throws(PosixError) {
                 if let job = try recover(path, isTemporary: Inbox.isTemporary(name)) {
-                    jobs.append(job)
+                    recovery.jobs.append(job)
                 }
             } catch {
                 log(.trouble(error))
+                recovery.isPartial = recovery.isPartial || error.mayPass
             }
         }
-        return jobs
+        return recovery
     }
 
     private func recover(_ path: String, isTemporary: Bool) throws(PosixError) -> SpooledJob? {

@@ -50,7 +50,7 @@ public final class Service {
         /// Names that were logged as no jobs.
         var reported: Set<String> = []
         var isDiskFull = false
-        /// Whether a job was claimed and then something failed: the next rescan takes it up.
+        /// Whether something failed on the way of a job that may pass: the next rescan takes it up.
         var hasStranded = false
     }
 
@@ -80,9 +80,9 @@ public final class Service {
         runsOnce = once
         // First the watch, then the scan: what comes between is announced.
         beginWatch()
+        inbox.nextRescan = MonotonicClock.seconds() + rescanSeconds
         let recovered = try recover()
         answerRequests(at: MonotonicClock.seconds())
-        inbox.nextRescan = MonotonicClock.seconds() + rescanSeconds
         manager.notify(.ready)
         log(.serviceReady(slots: options.devices.count, recovered: recovered))
         var failedWaits = 0
@@ -252,9 +252,9 @@ public final class Service {
                 if Files.exists("\(spool.folders.inbox)/\(name)") {
                     inbox.refused.insert(name)
                     log(.fileUnclaimable(name, error))
+                    if error.mayPass { tryAgainSoon(after: time) }
                 } else {
-                    inbox.hasStranded = true
-                    inbox.nextRescan = min(inbox.nextRescan, time + 5)
+                    tryAgainSoon(after: time)
                     log(.trouble(error))
                 }
             }
@@ -269,6 +269,12 @@ public final class Service {
         inbox.isAwaited = scan.hasMore || !remaining.isEmpty || !scan.unsettled.isEmpty
         if !scan.unsettled.isEmpty { inbox.nextScan = max(time + 0.5, inbox.backlog.nextListing) }
         if scan.hasMore && queue.room > 0 { inbox.nextScan = time }
+    }
+
+    /// Looks again before long, for what the disk refused and may not refuse the next time.
+    func tryAgainSoon(after time: Double) {
+        inbox.hasStranded = true
+        inbox.nextRescan = min(inbox.nextRescan, time + 5)
     }
 
     /// Looks at the inbox soon if files wait in it that did not fit.

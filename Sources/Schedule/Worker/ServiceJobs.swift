@@ -9,9 +9,10 @@ extension Service {
     /// Takes up what an earlier daemon, or an earlier failure of the disk, left under `work`.
     /// - Returns: how many jobs that were.
     func recover() throws(PosixError) -> Int {
-        let recovered = try spool.recover()
-        for job in recovered { add(job, at: MonotonicClock.seconds()) }
-        return recovered.count
+        let recovery = try spool.recover()
+        for job in recovery.jobs { add(job, at: MonotonicClock.seconds()) }
+        if recovery.isPartial { tryAgainSoon(after: MonotonicClock.seconds()) }
+        return recovery.jobs.count
     }
 
     /// Queues a claimed job, or publishes it if it is done. Its files are claimed, so the queue must take it.
