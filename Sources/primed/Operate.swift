@@ -53,6 +53,7 @@ enum Operate {
                 (Exit.ok, "the daemon has taken note of every request"),
                 (Exit.noInput, "there is no such job, or it is in no state for it"),
                 (Exit.temporary, "no answer yet; the request stays until a daemon answers it"),
+                (Exit.noPermission, "only the daemon's own user and root may ask"),
             ],
             examples: [example]
         ) { arguments in
@@ -121,11 +122,11 @@ enum Kept {
             """,
         options: [Site.option, Option(name: "json", value: nil, help: "print one JSON array")],
         files: [("WORK/kept/NAME/", "a kept job")],
-        exits: [(Exit.ok, "listed")],
+        exits: [(Exit.ok, "listed"), (Exit.noPermission, "only the daemon's own user and root may look")],
         examples: ["primed kept", "primed kept --json | jq '.[] | select(.code == \"quarantined\") | .name'"]
     ) { arguments in
         let site = try Site(arguments)
-        let jobs = Spool.kept(site.folders, site.limits)
+        let jobs = try Spool.kept(site.folders, site.limits)
         if arguments.has("json") {
             show(try json(jobs, pretty: true))
             return Exit.ok

@@ -23,7 +23,7 @@ extension Spool {
 
     /// Removes the kept jobs whose time is over.
     public func removeExpired(at time: Int64 = WallClock.nanoseconds() / 1_000_000_000) throws(PosixError) {
-        for job in Self.kept(folders, limits) where job.expires <= time {
+        for job in try Self.kept(folders, limits) where job.expires <= time {
             try outbox.retire(JobFolder(claimed: "\(folders.kept)/\(job.name)"))
             log(.keptRemoved(job.name))
         }
@@ -34,8 +34,8 @@ extension Spool {
     }
 
     /// The kept jobs of a spool, by name; nobody needs to serve it.
-    public static func kept(_ folders: Folders, _ limits: Limits) -> [KeptJob] {
-        let names = (try? Files.list(folders.kept)) ?? []
+    public static func kept(_ folders: Folders, _ limits: Limits) throws(PosixError) -> [KeptJob] {
+        let names = try Files.isPresent(folders.kept) ? Files.list(folders.kept) : []
         return names.filter { !Inbox.isTemporary($0) }.compactMap { name in
             guard let record = try? JobFolder(claimed: "\(folders.kept)/\(name)").readPublication() else { return nil }
             return KeptJob(
