@@ -64,7 +64,9 @@ enum Run {
             guard case .progress(let progress) = message else { return }
             bar.show(progress)
             // What the disk refuses now is published with the rest.
-            if progress.finished > 0 { _ = try? outbox.publishTargets(of: folder, as: id.description, digest: digest) }
+            if progress.targets > 1 && progress.finished > 0 {
+                _ = try? outbox.publishTargets(of: folder, as: id.description, digest: digest)
+            }
         }
         let run = JobRun(
             folder: folder, configuration: site.configuration, device: try site.device(arguments), reporter: reporter,
