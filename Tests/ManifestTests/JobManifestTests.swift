@@ -99,7 +99,7 @@ import Testing
     ])
     func refusesOtherIDs(_ id: String) { #expect(!isPlainID(id)) }
 
-    /// What a job's result and journal have beside the users' folders.
+    /// What a job's result has beside the users' folders.
     @Test(arguments: ["result.json", "log.jsonl", "manifest.json", "job", "ann.tmp", ".ann"])
     func refusesUsersNamedAsFiles(_ id: String) { #expect(!isUserID(id)) }
 
