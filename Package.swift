@@ -34,7 +34,7 @@ let road: [Target] = [
     .target(name: "Privacy", path: "Sources/Personalize/Privacy"),
 
     .target(name: "Llama", dependencies: ["Tokenizers", "Checkpoints", "Compute"], path: "Sources/Engine/Llama"),
-    .target(name: "Tokenizers", dependencies: ["JSON"], path: "Sources/Engine/Tokenizers"),
+    .target(name: "Tokenizers", dependencies: ["JSON", "Posix"], path: "Sources/Engine/Tokenizers"),
     .target(
         name: "Checkpoints", dependencies: ["COpenBLAS", "Digest", "JSON", "Posix"], path: "Sources/Engine/Checkpoints"),
     .target(
@@ -73,14 +73,14 @@ let checks: [Target] = [
     tests("Manifest", ["JSON"]),
     tests("Spool", ["Manifest", "Posix", "Telemetry"]),
     tests("Queue", ["Manifest"]),
-    tests("Worker", ["Queue", "Spool", "Manifest", "Posix", "Telemetry"]),
+    tests("Worker", ["Queue", "Spool", "Manifest", "Checkpoints", "Posix", "Telemetry"]),
     tests("Methods", ["Compute", "StandIn", "Tasks", "Evolution", "Privacy", "Llama", "Tokenizers", "Checkpoints"]),
     tests("Tasks", ["JSON"], fixtures: true),
     tests("Evolution", fixtures: true),
     tests("Privacy"),
     tests("Llama", ["Tokenizers", "Checkpoints", "Compute", "StandIn"], fixtures: true),
     tests("Tokenizers", fixtures: true),
-    tests("Checkpoints", ["JSON"]),
+    tests("Checkpoints", ["JSON", "Posix"]),
     .target(name: "StandIn", dependencies: ["Compute", "Posix"], path: "Tests/StandIn", exclude: ["device"]),
     tests("Compute", ["CKernels", "COpenBLAS", "StandIn"]),
     tests("Report", ["Privacy", "Manifest"]),

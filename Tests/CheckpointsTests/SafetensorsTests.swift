@@ -1,4 +1,5 @@
 import Glibc
+import Posix
 import Testing
 
 @testable import Checkpoints
@@ -187,6 +188,11 @@ import Testing
         expect(.unreadable, saying: "no regular file") { _ = try Safetensors("\(folder.path)/folder.safetensors") }
         expect(.unreadable, saying: "no regular file") { _ = try Safetensors("\(folder.path)/pipe.safetensors") }
         expect(.unreadable, saying: "No such file") { _ = try Safetensors("\(folder.path)/none.safetensors") }
+    }
+
+    @Test func aFailingDiskIsNoFaultOfTheFile() {
+        #expect(CheckpointError(opening: "a", PosixError(call: "open", path: "a", errno: EIO)).code == .unavailable)
+        #expect(CheckpointError(opening: "a", PosixError(call: "open", path: "a", errno: ENOENT)).code == .unreadable)
     }
 
     @Test func writesTheSameBytesInAnyOrder() throws {

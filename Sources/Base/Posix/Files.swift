@@ -61,12 +61,14 @@ public enum Files {
     public static func exists(_ path: String) -> Bool { (try? isPresent(path)) ?? false }
 
     /// Whether there is something at `path`; an error where that cannot be found out.
-    public static func isPresent(_ path: String) throws(PosixError) -> Bool {
-        do throws(PosixError) { _ = try status(path) } catch {
-            if [ENOENT, ENOTDIR, ENAMETOOLONG, ELOOP].contains(error.errno) { return false }
+    public static func isPresent(_ path: String) throws(PosixError) -> Bool { try statusIfPresent(path) != nil }
+
+    /// As `status(_:)`, and nil where there is nothing.
+    public static func statusIfPresent(_ path: String) throws(PosixError) -> Status? {
+        do throws(PosixError) { return try status(path) } catch {
+            if [ENOENT, ENOTDIR, ENAMETOOLONG, ELOOP].contains(error.errno) { return nil }
             throw error
         }
-        return true
     }
 
     /// As `read(_:limit:)`, and nil where there is no such file.

@@ -18,8 +18,10 @@ public struct PosixError: Error, Equatable, Sendable, CustomStringConvertible {
     /// Whether the same call may do better another time: something was short, or a disk failed.
     public var mayPass: Bool { [EIO, ENOSPC, EDQUOT, EMFILE, ENFILE, ENOMEM, EAGAIN, EINTR].contains(errno) }
 
+    /// The kernel's reason in words.
+    public var reason: String { String(cString: strerror(errno)) }
+
     public var description: String {
-        let reason = String(cString: strerror(errno))
-        return path.isEmpty ? "\(call): \(reason)" : "\(call) \(path): \(reason)"
+        path.isEmpty ? "\(call): \(reason)" : "\(call) \(path): \(reason)"
     }
 }

@@ -1,5 +1,4 @@
 import Digest
-import Glibc
 import JSON
 
 /// Where in a model an adapter's pair sits.
@@ -47,7 +46,7 @@ public struct Adapter: Sendable {
         path = folder
         let settings = try AdapterConfig(folder: folder)
         let weights = "\(folder)/adapter_model.safetensors"
-        guard access(weights, F_OK) == 0 || access("\(folder)/adapter_model.bin", F_OK) != 0 else {
+        if try !isPresent(weights), try isPresent("\(folder)/adapter_model.bin") {
             throw CheckpointError(
                 .unsupported, "\(folder)/adapter_model.bin", found: "pickled weights",
                 remedy: "save the adapter as safetensors; a pickle is never executed")

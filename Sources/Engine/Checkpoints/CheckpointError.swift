@@ -4,8 +4,10 @@ import Posix
 /// What is wrong with a model or adapter on disk.
 public struct CheckpointError: Error, Equatable, Sendable, CustomStringConvertible {
     public enum Code: String, Sendable {
-        /// A file is missing or cannot be read.
+        /// A file is missing, or is none that can be read.
         case unreadable
+        /// A disk failed or something was short: the same file may do another time.
+        case unavailable
         /// A file is shorter than it says, or its ranges do not fit it.
         case truncated
         /// The header or JSON is not what the format allows.
@@ -23,8 +25,6 @@ public struct CheckpointError: Error, Equatable, Sendable, CustomStringConvertib
         case contradiction
         /// A path that leaves its folder or is a symbolic link.
         case escape
-        /// The result could not be written.
-        case unwritable
     }
 
     public let code: Code
@@ -49,10 +49,10 @@ public struct CheckpointError: Error, Equatable, Sendable, CustomStringConvertib
                 remedy: "put the file itself there; cp -rL copies a folder with its links resolved")
         case EINVAL, EISDIR:
             self.init(.unreadable, path, found: "no regular file", remedy: "give a regular file")
+        case _ where error.mayPass:
+            self.init(.unavailable, path, found: error.reason, remedy: "see to the disk, or wait")
         default:
-            self.init(
-                .unreadable, path, found: String(cString: strerror(error.errno)),
-                remedy: "give a regular file that primed may read")
+            self.init(.unreadable, path, found: error.reason, remedy: "give a regular file that primed may read")
         }
     }
 

@@ -1,4 +1,3 @@
-import Glibc
 import JSON
 
 extension LlamaConfig {
@@ -50,7 +49,7 @@ private struct SpecialIds {
         let path = "\(folder)/generation_config.json"
         var files = [config]
         // Only a missing file is no file: a link or an unreadable one is refused below.
-        if faccessat(AT_FDCWD, path, F_OK, AT_SYMLINK_NOFOLLOW) == 0 { files.insert(try readJSON(path), at: 0) }
+        if try isPresent(path) { files.insert(try readJSON(path), at: 0) }
         func ids(_ name: String) throws(CheckpointError) -> [Int32]? {
             for file in files {
                 guard let ids = try file.integers(name) else { continue }

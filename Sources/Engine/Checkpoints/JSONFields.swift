@@ -113,6 +113,11 @@ func map(_ path: String) throws(CheckpointError) -> MappedFile {
     }
 }
 
+/// Whether there is a file at `path`, a link or an unreadable one included.
+func isPresent(_ path: String) throws(CheckpointError) -> Bool {
+    do { return try Files.isPresent(path) } catch { throw CheckpointError(opening: path, error) }
+}
+
 /// Reads a small JSON file whose root is an object.
 ///
 /// - Parameter limit: larger files are refused before they are read.

@@ -1,6 +1,6 @@
 import Digest
-import Glibc
 import JSON
+import Posix
 
 /// A Hugging Face model folder: configuration and mapped weights, all of it checked before this value exists.
 public struct ModelFolder: Sendable {
@@ -76,24 +76,11 @@ public struct ModelFolder: Sendable {
     public var byteCount: Int { tensors.values.reduce(0) { $0 + $1.bytes.count } }
 
     private static func names(in path: String) throws(CheckpointError) -> Set<String> {
-        func unreadable() -> CheckpointError {
-            CheckpointError(
-                .unreadable, path, found: String(cString: strerror(errno)), remedy: "give a model folder")
+        // A model's folder may itself be a link; the files in it may not.
+        do { return Set(try Files.list("\(path)/.")) } catch {
+            throw CheckpointError(
+                error.mayPass ? .unavailable : .unreadable, path, found: error.reason, remedy: "give a model folder")
         }
-        guard let folder = opendir(path) else { throw unreadable() }
-        defer { closedir(folder) }
-        var names: Set<String> = []
-        errno = 0
-        while let entry = readdir(folder) {
-            names.insert(
-                withUnsafeBytes(of: &entry.pointee.d_name) {
-                    String(cString: $0.bindMemory(to: CChar.self).baseAddress!)
-                })
-            errno = 0
-        }
-        // The end of a folder and a failure differ in this alone.
-        guard errno == 0 else { throw unreadable() }
-        return names
     }
 
     /// The safetensors files: those that the index names, and those that it leaves out.

@@ -1,4 +1,5 @@
 import Glibc
+import Posix
 
 /// A Llama tokenizer, exact: of tokenizer.json (both generations' forms) or of a SentencePiece tokenizer.model.
 ///
@@ -18,8 +19,9 @@ public struct Tokenizer: Sendable {
     /// Reads `tokenizer.json`, or where there is none `tokenizer.model`, in `folder`.
     public init(folder: String) throws(TokenizerError) {
         let json = "\(folder)/tokenizer.json"
-        let path = access(json, F_OK) == 0 ? json : "\(folder)/tokenizer.model"
-        try self.init(contents: try contents(of: path), path: path)
+        let path = try read(json, Files.isPresent) ? json : "\(folder)/tokenizer.model"
+        let contents = try read(path) { (path) throws(PosixError) in try Files.read(path, limit: largestFile) }
+        try self.init(contents: contents, path: path)
     }
 
     /// A tokenizer from a file's bytes; `path` says by its ending what they are.
@@ -69,32 +71,21 @@ public struct Tokenizer: Sendable {
     }
 }
 
-/// A regular file's bytes, 64 MiB at most: a hostile file takes up to twenty times its size when it is read, and the
-/// largest of a Llama has 28 MB.
-private func contents(of path: String) throws(TokenizerError) -> [UInt8] {
-    func refuse(_ found: String) -> TokenizerError {
-        TokenizerError(
-            .unreadable, path, found: found, remedy: "give a folder with tokenizer.json or tokenizer.model")
-    }
-    let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW)
-    guard descriptor >= 0 else { throw refuse(String(cString: strerror(errno))) }
-    defer { close(descriptor) }
-    var status = stat()
-    guard fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG else { throw refuse("no regular file") }
-    guard status.st_size <= 64 << 20 else { throw refuse("\(status.st_size) bytes") }
-    let size = Int(status.st_size)
-    var failed = false
-    let bytes = [UInt8](unsafeUninitializedCapacity: size) { buffer, initialized in
-        while initialized < size {
-            let count = read(descriptor, buffer.baseAddress! + initialized, size - initialized)
-            if count < 0, errno == EINTR { continue }
-            if count <= 0 {
-                failed = count < 0
-                break
+/// Bytes of a tokenizer's file at most: a hostile one takes up to twenty times its size when it is read, and the largest of
+/// a Llama has 28 MB.
+private let largestFile = 64 << 20
+
+/// Does `body` on the file at `path`, and tells its failures in a tokenizer's words.
+private func read<Value>(_ path: String, _ body: (String) throws(PosixError) -> Value) throws(TokenizerError) -> Value {
+    do { return try body(path) } catch {
+        let found =
+            switch error.errno {
+            case EINVAL: "no regular file"
+            case EFBIG: "more than \(largestFile) bytes"
+            default: error.reason
             }
-            initialized += count
-        }
+        throw TokenizerError(
+            error.mayPass ? .unavailable : .unreadable, path, found: found,
+            remedy: "give a folder with tokenizer.json or tokenizer.model")
     }
-    guard !failed else { throw refuse(String(cString: strerror(errno))) }
-    return bytes
 }

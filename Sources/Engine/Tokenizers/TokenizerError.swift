@@ -1,7 +1,10 @@
 /// Why a tokenizer cannot be used.
 public struct TokenizerError: Error, Equatable, Sendable, CustomStringConvertible {
     public enum Code: String, Sendable {
+        /// A file is missing, or is none that can be read.
         case unreadable
+        /// A disk failed or something was short: the same file may do another time.
+        case unavailable
         case malformed
         /// A component that primed does not have, by name.
         case unsupported

@@ -46,8 +46,10 @@ public struct JobError: Error, Equatable, Sendable, CustomStringConvertible {
 extension JobError {
     /// Any error of the road, in one form.
     public init(_ error: any Error) {
-        func told(_ code: String, _ place: String, _ found: String, _ remedy: String) -> JobError {
-            JobError(code: code, place: place, message: "\(found); \(remedy)")
+        func told(
+            _ code: String, _ place: String, _ found: String, _ remedy: String, isPermanent: Bool = true
+        ) -> JobError {
+            JobError(code: code, place: place, message: "\(found); \(remedy)", isPermanent: isPermanent)
         }
         switch error {
         case let error as JobError: self = error
@@ -56,20 +58,21 @@ extension JobError {
             let more = error.mistakes.count - 1
             let rest = error.mistakes.dropFirst().map { "; also \($0)" }.joined()
             self = told(first.code.rawValue, first.place, first.found, first.remedy + (more > 0 ? rest : ""))
-        case let error as CheckpointError: self = told(error.code.rawValue, error.place, error.found, error.remedy)
-        case let error as TokenizerError: self = told(error.code.rawValue, error.place, error.found, error.remedy)
+        case let error as CheckpointError:
+            self = told(
+                error.code.rawValue, error.place, error.found, error.remedy, isPermanent: error.code != .unavailable)
+        case let error as TokenizerError:
+            self = told(
+                error.code.rawValue, error.place, error.found, error.remedy, isPermanent: error.code != .unavailable)
         case let error as TaskError: self = told(error.code.rawValue, error.place, error.found, error.remedy)
         case let error as LlamaError:
-            self = JobError(
-                code: error.code.rawValue, place: error.place, message: "\(error.found); \(error.remedy)",
-                isPermanent: error.code.isPermanent)
+            self = told(
+                error.code.rawValue, error.place, error.found, error.remedy, isPermanent: error.code.isPermanent)
         case let error as EvolutionError: self = told(error.code.rawValue, error.place, error.found, error.remedy)
         case let error as MethodError:
             var isPermanent = true
             if case .engine(let code) = error.code { isPermanent = code.isPermanent }
-            self = JobError(
-                code: error.code.name, place: error.place, message: "\(error.found); \(error.remedy)",
-                isPermanent: isPermanent)
+            self = told(error.code.name, error.place, error.found, error.remedy, isPermanent: isPermanent)
         case let error as PosixError:
             // A full disk or a missing right may mend itself; the same job then works.
             self = JobError(

@@ -26,8 +26,8 @@ public struct Lineage: Sendable, Equatable {
     public init(of sharer: String, pool: String? = nil, outbox: String) throws(PosixError) {
         for job in try Files.list(outbox) where !job.hasPrefix(".") {
             let path = "\(outbox)/\(job)/\(Outbox.resultFile)"
-            guard Files.exists(path) else {
-                if Files.isDirectory("\(outbox)/\(job)") { try addTargets(of: job, sharer, outbox) }
+            guard try Files.isPresent(path) else {
+                if try Self.isFolder("\(outbox)/\(job)") { try addTargets(of: job, sharer, outbox) }
                 continue
             }
             guard let bytes = try? Files.read(path, limit: 1 << 30),
@@ -59,20 +59,25 @@ public struct Lineage: Sendable, Equatable {
             let outcome: String
             let sharers: [Sharer]
         }
-        for user in try Files.list("\(outbox)/\(job)") where Files.isDirectory("\(outbox)/\(job)/\(user)") {
+        for user in try Files.list("\(outbox)/\(job)") {
             let folder = "\(outbox)/\(job)/\(user)"
+            guard try Self.isFolder(folder) else { continue }
             guard let bytes = try? Files.read("\(folder)/privacy.json", limit: 1 << 30),
                 let record = try? JSONDecoder().decode(Record.self, from: Data(bytes))
             else {
                 unreadable.append("\(folder)/privacy.json")
                 continue
             }
-            guard record.outcome == "merged", Files.exists("\(folder)/adapter"),
+            guard record.outcome == "merged", try Files.isPresent("\(folder)/adapter"),
                 let own = record.sharers.first(where: { $0.id == sharer })?.weights, own.contains(where: { $0 != 0 })
             else { continue }
             descendants.append(
                 Descendant(job: job, user: user, adapter: "\(folder)/adapter", pool: nil, weights: own))
         }
+    }
+
+    private static func isFolder(_ path: String) throws(PosixError) -> Bool {
+        try Files.statusIfPresent(path)?.kind == .directory
     }
 
     /// What matters of a result, whatever else stands in it.

@@ -80,7 +80,7 @@ public struct Names: Sendable {
 
     /// What is at `path`; nil for nothing.
     private func status(_ path: String) throws(JobError) -> Files.Status? {
-        try told { try Files.isPresent(path) ? Files.status(path) : nil }
+        try told { try Files.statusIfPresent(path) }
     }
 
     private func missing(_ name: String, _ kind: Kind, _ place: String) -> JobError {

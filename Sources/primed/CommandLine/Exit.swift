@@ -29,13 +29,29 @@ enum Exit {
         switch error {
         case let failure as Failure: failure.code
         case let error as PosixError: code(errno: error.errno)
-        case let error as CheckpointError: error.code == .unreadable ? noInput : badData
-        case let error as TokenizerError: error.code == .unreadable ? noInput : badData
+        case let error as CheckpointError: code(of: error.code)
+        case let error as TokenizerError: code(of: error.code)
         case let error as LlamaError: [.memory, .device, .deviceLost].contains(error.code) ? unavailable : badData
         case let error as SpoolError: error.code == .alreadyServed ? unavailable : configuration
         case let error as JobError: error.isPermanent ? badData : temporary
         case is ManifestError, is TaskError, is JSONError, is MethodError: badData
         default: software
+        }
+    }
+
+    private static func code(of code: CheckpointError.Code) -> Int32 {
+        switch code {
+        case .unreadable: noInput
+        case .unavailable: temporary
+        default: badData
+        }
+    }
+
+    private static func code(of code: TokenizerError.Code) -> Int32 {
+        switch code {
+        case .unreadable: noInput
+        case .unavailable: temporary
+        default: badData
         }
     }
 
