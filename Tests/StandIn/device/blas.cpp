@@ -146,10 +146,12 @@ int cublasSetWorkspace_v2(pcu_blas handle, pcu_address workspace, size_t bytes) 
   return 0;
 }
 
-int cublasSetMathMode(pcu_blas handle, int) {
+int cublasSetMathMode(pcu_blas handle, int mode) {
   Call call("cublasSetMathMode");
   if (call.error) return status(call);
-  return handles.count(handle) ? 0 : not_initialized;
+  if (!handles.count(handle)) return not_initialized;
+  // Tensor cores for bf16, never TensorFloat-32, sums in float32: the one mode that this library computes in.
+  return mode == 16 ? 0 : bad_value;
 }
 
 int cublasGemmEx(pcu_blas handle, int transpose_a, int transpose_b, int m, int n, int k, const void *alpha,

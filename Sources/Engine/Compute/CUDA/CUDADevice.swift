@@ -121,8 +121,10 @@ public final class CUDADevice: @unchecked Sendable {
         try Self.check(
             libraries, blas: libraries.blas.set_workspace(blas, workspace.address, workspace.count),
             "cublasSetWorkspace", on: place)
-        // float32 means float32, not TensorFloat-32.
-        try Self.check(libraries, blas: libraries.blas.set_math_mode(blas, 2), "cublasSetMathMode", on: place)
+        // The default, CUBLAS_DEFAULT_MATH, multiplies bf16 on tensor cores and float32 as float32, not as TensorFloat-32
+        // (the pedantic mode may leave tensor cores unused); with CUBLAS_MATH_DISALLOW_REDUCED_PRECISION_REDUCTION parts
+        // of a sum are added in float32, too.
+        try Self.check(libraries, blas: libraries.blas.set_math_mode(blas, 16), "cublasSetMathMode", on: place)
     }
 
     deinit {

@@ -10,12 +10,11 @@ public struct CUDALibraries: @unchecked Sendable {
         case compiler = "libnvrtc"
 
         /// File names, the ones to prefer first.
-        var names: [String] {
-            switch self {
-            case .driver: ["libcuda.so.1"]
-            case .blas: ["libcublas.so.13", "libcublas.so.12"]
-            case .compiler: ["libnvrtc.so.13", "libnvrtc.so.12"]
-            }
+        ///
+        /// - Parameter version: the CUDA that the driver was made for; what is newer does not run on it.
+        func names(version: Int) -> [String] {
+            if self == .driver { return ["libcuda.so.1"] }
+            return [13, 12].filter { $0 <= version }.map { "\(rawValue).so.\($0)" }
         }
 
         var remedy: String {
@@ -41,20 +40,20 @@ public struct CUDALibraries: @unchecked Sendable {
         var driver = pcu_driver()
         var blas = pcu_blas_library()
         var compiler = pcu_compiler()
-        paths = [
-            .driver: try Self.open(.driver, folder) { pcu_open_driver($0, &driver) },
-            .blas: try Self.open(.blas, folder) { pcu_open_blas($0, &blas) },
-            .compiler: try Self.open(.compiler, folder) { pcu_open_compiler($0, &compiler) },
-        ]
-        (self.driver, self.blas, self.compiler) = (driver, blas, compiler)
+        var paths = [Library.driver: try Self.open(.driver, folder) { pcu_open_driver($0, &driver) }]
+        let version = Self.version(of: driver)
+        paths[.blas] = try Self.open(.blas, folder, version: version) { pcu_open_blas($0, &blas) }
+        paths[.compiler] = try Self.open(.compiler, folder, version: version) { pcu_open_compiler($0, &compiler) }
+        (self.driver, self.blas, self.compiler, self.paths) = (driver, blas, compiler, paths)
     }
 
     /// Which libraries open, each with its path or with why it does not, for `primed doctor`.
     public static func survey(folder: String?) -> [(library: Library, found: Result<String, ComputeError>)] {
         var (driver, blas, compiler) = (pcu_driver(), pcu_blas_library(), pcu_compiler())
+        var version = Int.max
         return Library.allCases.map { library in
             let found = Result { () throws(ComputeError) in
-                try open(library, folder) { path in
+                try open(library, folder, version: version) { path in
                     switch library {
                     case .driver: pcu_open_driver(path, &driver)
                     case .blas: pcu_open_blas(path, &blas)
@@ -62,15 +61,24 @@ public struct CUDALibraries: @unchecked Sendable {
                     }
                 }
             }
+            if library == .driver, case .success = found { version = Self.version(of: driver) }
             return (library, found)
         }
     }
 
+    /// The CUDA that a driver was made for: 12 for 12.9.
+    private static func version(of driver: pcu_driver) -> Int {
+        var version: Int32 = 0
+        _ = driver.driver_version(&version)
+        return Int(version) / 1000
+    }
+
     /// The places where a library may lie, in the order in which they are tried: the configured folder, the loader's own
     /// names, `$CUDA_HOME`, the usual toolkit, and the wheels that Python environments have.
-    static func candidates(_ library: Library, folder: String?) -> [String] {
+    static func candidates(_ library: Library, folder: String?, version: Int) -> [String] {
+        let names = library.names(version: version)
         func inside(_ folders: [String]) -> [String] {
-            folders.flatMap { folder in library.names.map { "\(folder)/\($0)" } }
+            folders.flatMap { folder in names.map { "\(folder)/\($0)" } }
         }
         let homes = [variable("CUDA_HOME"), variable("CUDA_PATH"), "/usr/local/cuda"].compactMap(\.self)
         let toolkits = homes.flatMap { ["\($0)/lib64", "\($0)/targets/x86_64-linux/lib", "\($0)/lib"] }
@@ -82,14 +90,18 @@ public struct CUDALibraries: @unchecked Sendable {
             "/usr/lib/python3/dist-packages", "/opt/*/lib/python3*/site-packages",
         ]
         let wheels = environments.compactMap(\.self).flatMap { matches("\($0)/nvidia/*/lib") }
-        return inside(folder.map { [$0] } ?? []) + library.names + inside(toolkits) + inside(wheels)
+        return inside(folder.map { [$0] } ?? []) + names + inside(toolkits) + inside(wheels)
     }
 
     private static func open(
-        _ library: Library, _ folder: String?, _ load: (String) -> UnsafePointer<CChar>?
+        _ library: Library, _ folder: String?, version: Int = .max, _ load: (String) -> UnsafePointer<CChar>?
     ) throws(ComputeError) -> String {
+        guard version >= 12 else {
+            throw ComputeError(
+                .missing, library.rawValue, found: "a driver for CUDA \(version)", remedy: Library.driver.remedy)
+        }
         var reasons: [String] = []
-        for path in candidates(library, folder: folder) {
+        for path in candidates(library, folder: folder, version: version) {
             // Where there is no such file there is nothing to say.
             if path.hasPrefix("/"), access(path, R_OK) != 0 { continue }
             guard let reason = load(path) else { return path }
