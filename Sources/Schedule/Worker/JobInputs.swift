@@ -28,11 +28,12 @@ public struct JobInputs {
     }
 
     /// Which targets go through the engine together.
-    func cohorts(_ manifest: JobManifest) -> Cohorts {
+    func cohorts(_ manifest: JobManifest) throws(JobError) -> Cohorts {
         let items = targets.map { target in
             (try? target.input.get()).map { TargetWork($0.user, manifest).items }
         }
-        return Cohorts(items: items, sharers: sharers.counts.each, pool: sharers.counts.all, slots: sharers.slots)
+        return Cohorts(
+            items: items, sharers: sharers.counts.each, pool: sharers.counts.all, slots: try sharers.slots())
     }
 
     /// Looks anew who may be used: a consent that was withdrawn, or has expired, counts for every target that is not begun.

@@ -61,14 +61,14 @@ public struct JobRun {
         var run = CohortRun(
             job: id, manifest: manifest, inputs: inputs, model: model, configuration: configuration, folder: folder,
             log: log)
-        let cohorts = inputs.cohorts(manifest)
+        let cohorts = try inputs.cohorts(manifest)
         var course = try told { try JobCourse(folder, inputs.targets, manifest) }
         course.begin(inputs, cohorts, at: MonotonicClock.seconds())
         for target in inputs.targets {
-            if case .failure(let error) = target.input, course.isOpen(target) {
-                guard error.isPermanent else { throw error }
-                try fail(target, error, in: &course, log)
-            }
+            guard case .failure(let error) = target.input else { continue }
+            // Even of one that is done: the cohorts must be those of the attempt before.
+            guard error.isPermanent else { throw error }
+            if course.isOpen(target) { try fail(target, error, in: &course, log) }
         }
         for cohort in cohorts.members {
             let targets = cohort.map { inputs.targets[$0] }

@@ -153,11 +153,17 @@ public struct SharerPool {
 
     /// The adapters that a bank may hold before their part of a layer's products outweighs half of the layer's own; all
     /// adapters are taken to have the first one's rank.
-    var slots: Int {
-        guard let first = members.first, let rank = try? adapters.adapter(first.adapter, for: config).rank else {
+    ///
+    /// - Throws: where that cannot be read now. A broken one makes it 1, every time.
+    func slots() throws(JobError) -> Int {
+        guard let first = members.first else { return 1 }
+        do throws(CheckpointError) {
+            return config.hiddenSize / (4 * max(1, try adapters.adapter(first.adapter, for: config).rank))
+        } catch {
+            let error = JobError(error)
+            guard error.isPermanent else { throw error }
             return 1
         }
-        return config.hiddenSize / (4 * max(1, rank))
     }
 
     /// SHA-256 of an adapter's numbers.
