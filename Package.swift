@@ -9,20 +9,20 @@ let road: [Target] = [
     .executableTarget(
         name: "primed",
         dependencies: [
-            "Manifest", "Spool", "Queue", "Worker", "Tasks", "Evolution", "Methods", "Privacy", "Llama", "Tokenizers",
-            "Checkpoints", "Compute", "Report", "JSON", "Posix", "Telemetry",
+            "Manifest", "Spool", "Queue", "Worker", "Tasks", "Methods", "Llama", "Tokenizers", "Checkpoints", "Compute",
+            "JSON", "Posix", "Telemetry",
         ],
         path: "Sources/primed"),
 
     .target(name: "Manifest", dependencies: ["JSON"], path: "Sources/Intake/Manifest"),
-    .target(name: "Spool", dependencies: ["Manifest", "Digest", "Posix", "Telemetry"], path: "Sources/Intake/Spool"),
+    .target(name: "Spool", dependencies: ["Digest", "Posix", "Telemetry"], path: "Sources/Intake/Spool"),
 
-    .target(name: "Queue", dependencies: ["Manifest"], path: "Sources/Schedule/Queue"),
+    .target(name: "Queue", path: "Sources/Schedule/Queue"),
     .target(
         name: "Worker",
         dependencies: [
             "Queue", "Spool", "Manifest", "Tasks", "Evolution", "Methods", "Privacy", "Report", "Llama", "Tokenizers",
-            "Checkpoints", "Compute", "JSON", "Posix", "Telemetry",
+            "Checkpoints", "Compute", "Digest", "JSON", "Posix", "Telemetry",
         ],
         path: "Sources/Schedule/Worker"),
 
@@ -33,7 +33,7 @@ let road: [Target] = [
     .target(name: "Evolution", dependencies: ["COpenBLAS"], path: "Sources/Personalize/Evolution"),
     .target(name: "Privacy", path: "Sources/Personalize/Privacy"),
 
-    .target(name: "Llama", dependencies: ["Tokenizers", "Checkpoints", "Compute"], path: "Sources/Engine/Llama"),
+    .target(name: "Llama", dependencies: ["Checkpoints", "Compute"], path: "Sources/Engine/Llama"),
     .target(name: "Tokenizers", dependencies: ["JSON", "Posix"], path: "Sources/Engine/Tokenizers"),
     .target(
         name: "Checkpoints", dependencies: ["COpenBLAS", "Digest", "JSON", "Posix"], path: "Sources/Engine/Checkpoints"),
@@ -41,7 +41,7 @@ let road: [Target] = [
         name: "Compute", dependencies: ["CKernels", "CCUDA", "COpenBLAS", "Digest", "Posix"],
         path: "Sources/Engine/Compute"),
 
-    .target(name: "Report", dependencies: ["Manifest", "Privacy"], path: "Sources/Deliver/Report"),
+    .target(name: "Report", dependencies: ["Privacy"], path: "Sources/Deliver/Report"),
 
     .target(name: "Telemetry", dependencies: ["Posix", "Digest"], path: "Sources/Base/Telemetry"),
     .target(name: "Posix", dependencies: ["CPosix"], path: "Sources/Base/Posix"),
@@ -71,24 +71,24 @@ func tests(_ module: String, _ dependencies: [Target.Dependency] = [], fixtures:
 
 let checks: [Target] = [
     tests("Manifest", ["JSON"]),
-    tests("Spool", ["Manifest", "Posix", "Telemetry"]),
-    tests("Queue", ["Manifest"]),
-    tests("Worker", ["Queue", "Spool", "Manifest", "Checkpoints", "Posix", "Telemetry"]),
-    tests("Methods", ["Compute", "StandIn", "Tasks", "Evolution", "Privacy", "Llama", "Tokenizers", "Checkpoints"]),
+    tests("Spool", ["Posix", "Telemetry"]),
+    tests("Queue"),
+    tests("Worker", ["Spool", "Checkpoints", "Posix", "Telemetry"]),
+    tests("Methods", ["Compute", "Tasks", "Evolution", "Privacy", "Llama", "Tokenizers", "Checkpoints"]),
     tests("Tasks", ["JSON"], fixtures: true),
     tests("Evolution", fixtures: true),
     tests("Privacy"),
-    tests("Llama", ["Tokenizers", "Checkpoints", "Compute", "StandIn"], fixtures: true),
+    tests("Llama", ["Checkpoints", "Compute", "StandIn"], fixtures: true),
     tests("Tokenizers", fixtures: true),
     tests("Checkpoints", ["JSON", "Posix"]),
     .target(name: "StandIn", dependencies: ["Compute", "Posix"], path: "Tests/StandIn", exclude: ["device"]),
-    tests("Compute", ["CKernels", "COpenBLAS", "StandIn"]),
-    tests("Report", ["Privacy", "Manifest"]),
+    tests("Compute", ["CKernels", "StandIn"]),
+    tests("Report", ["Privacy"]),
     tests("Telemetry", ["Posix"]),
     tests("Posix", ["CPosix"]),
     tests("JSON"),
     tests("Digest"),
-    tests("primed", ["Posix", "StandIn"]),
+    tests("primed", ["StandIn"]),
     .target(
         name: "Fuzz", dependencies: ["Manifest", "Tokenizers", "Checkpoints", "JSON"], path: "Tests/Fuzz",
         exclude: ["corpus", "harness.c", "make-seeds", "seeds", "words"]),

@@ -75,19 +75,48 @@ struct DaemonTests {
         let manifest = try scene.manifest("job", users: #"["141"]"#, budget: 28)
         #expect(try scene.onSite("run", "--outbox", scene.path("calm"), manifest).status == 0)
         #expect(try scene.onSite("submit", manifest).status == 0)
-        let daemon = try scene.start(["serve", "--config", scene.path("primed.json5")])
-        func journal() throws -> Bool {
-            let walk = FileManager.default.enumerator(atPath: scene.path("work"))
-            return walk?.contains { ($0 as? String)?.contains("/rounds/") == true } ?? false
-        }
-        #expect(try scene.wait { try journal() })
-        daemon.process.terminate()
-        #expect(try daemon.ending().status == 0)
-        #expect(!scene.exists("outbox/job"))
+        try interrupt("job", in: scene)
         #expect(try scene.onSite("serve", "--once").status == 0)
         for file in ["adapter/adapter_model.safetensors", "privacy.json", "predictions.jsonl"] {
             let resumed = try scene.bytes("outbox/job/141/\(file)")
             #expect(resumed == (try scene.bytes("calm/job/141/\(file)")), "\(file)")
         }
+    }
+
+    /// Rounds that were evaluated on what a history was are not mixed with those on what it is.
+    @Test func aHistoryThatChangedMeanwhileIsBegunAnew() throws {
+        let scene = try Scene()
+        try FileManager.default.createDirectory(atPath: scene.path("users"), withIntermediateDirectories: true)
+        let users = try String(contentsOf: Scene.examples.appending(path: "users/three.json"), encoding: .utf8)
+        try scene.write(users, to: "users/three.json")
+        try scene.write(
+            try scene.text("primed.json5").replacing("\(Scene.examples.path)/users", with: "users"), to: "primed.json5")
+        let manifest = try scene.manifest("job", users: #"["141"]"#, budget: 14)
+        #expect(try scene.onSite("submit", manifest).status == 0)
+        try interrupt("job", in: scene)
+        let changed = users.replacing("library", with: "collection")
+        #expect(changed != users)
+        try scene.write(changed, to: "users/three.json")
+        #expect(try scene.onSite("serve", "--once").status == 0)
+        #expect(try scene.onSite("run", "--outbox", scene.path("calm"), manifest).status == 0)
+        let resumed = try scene.bytes("outbox/job/141/privacy.json")
+        #expect(resumed == (try scene.bytes("calm/job/141/privacy.json")))
+    }
+
+    /// Serves until a job has a round in its journal, and ends the daemon amid the job.
+    private func interrupt(_ job: String, in scene: Scene) throws {
+        let daemon = try scene.start(["serve", "--config", scene.path("primed.json5")])
+        func isRoundDone() throws -> Bool {
+            let files = FileManager.default.enumerator(atPath: scene.path("work"))?.compactMap { $0 as? String } ?? []
+            return files.contains { file in
+                guard file.contains("/rounds/"), let journal = try? scene.text("work/\(file)") else { return false }
+                // The first line says whose journal it is.
+                return journal.count { $0 == "\n" } > 1
+            }
+        }
+        #expect(try scene.wait { try isRoundDone() })
+        daemon.process.terminate()
+        #expect(try daemon.ending().status == 0)
+        #expect(!scene.exists("outbox/\(job)"))
     }
 }

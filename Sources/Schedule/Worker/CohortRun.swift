@@ -79,17 +79,17 @@ struct CohortRun {
         return Methods.Target(user: user, sharers: sharers)
     }
 
-    /// What determines the run's numbers, beside the histories: a journal of other numbers is not gone on from.
+    /// What determines the run's numbers: a journal of other numbers is not gone on from.
     private func identity(_ targets: [Methods.Target]) -> String {
         let evolve = manifest.evolve
         var parts = [
-            inputs.folder.fingerprint, inputs.task.name,
+            inputs.folder.fingerprint, inputs.task.name, inputs.taskDigest,
             evolve.optimizer.rawValue, "\(evolve.budget)", "\(evolve.seed)", evolve.granularity.rawValue,
             evolve.merge.rawValue, "\(evolve.bound)", "\(manifest.privacy.alpha)",
         ]
         for target in targets {
             let sharers = target.sharers.map { "\($0.id):\(inputs.sharers.digest(of: $0.adapter))" }
-            parts.append("\(target.user.id)=\(sharers.joined(separator: ","))")
+            parts.append("\(target.user.id):\(target.user.digest)=\(sharers.joined(separator: ","))")
         }
         return SHA256.hexadecimal(Array(parts.joined(separator: " ").utf8))
     }
@@ -158,6 +158,20 @@ struct CohortRun {
         likeness to each of them and every evaluated candidate are in the report that was published beside this folder.
 
         """
+    }
+}
+
+extension User {
+    /// SHA-256 of history, queries and profile: files below the configured roots may change while a job waits.
+    fileprivate var digest: String {
+        var texts = [profile ?? ""]
+        for item in history {
+            texts.append(item.id)
+            for (name, text) in item.fields.sorted(by: { $0.key < $1.key }) { texts += [name, text] }
+        }
+        for query in queries { texts += [query.id, query.input] }
+        // With its length before it no text runs into the next.
+        return SHA256.hexadecimal(Array(texts.map { "\($0.utf8.count):\($0)" }.joined().utf8))
     }
 }
 

@@ -13,7 +13,7 @@ extension JobInputs {
             }
         }
         let base = noting { () throws(JobError) in try Self.base(manifest.base, names) }
-        let task = noting { () throws(JobError) in try Self.task(manifest.task, names) }
+        let task = noting { () throws(JobError) in try Self.task(manifest.task, names).definition }
         if let (folder, _) = base, let task {
             let pool = noting { () throws(JobError) in
                 try SharerPool(manifest.sharers, base: manifest.base, task: task, folder.config, names: names)

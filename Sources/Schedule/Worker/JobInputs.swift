@@ -1,4 +1,5 @@
 import Checkpoints
+import Digest
 import Llama
 import Manifest
 import Methods
@@ -11,6 +12,8 @@ public struct JobInputs {
     public let folder: ModelFolder
     public let tokenizer: Tokenizer
     public let task: TaskDefinition
+    /// SHA-256 of the task's definition file; empty for a built-in task.
+    let taskDigest: String
     public private(set) var sharers: SharerPool
     public let targets: [Target]
 
@@ -22,7 +25,7 @@ public struct JobInputs {
 
     public init(_ manifest: JobManifest, names: Names) throws(JobError) {
         (folder, tokenizer) = try Self.base(manifest.base, names)
-        task = try Self.task(manifest.task, names)
+        (task, taskDigest) = try Self.task(manifest.task, names)
         sharers = try SharerPool(manifest.sharers, base: manifest.base, task: task, folder.config, names: names)
         targets = try Self.targets(manifest, names)
     }
@@ -70,11 +73,13 @@ public struct JobInputs {
         return try sharers.select(encoded, user: user.id)
     }
 
-    static func task(_ name: String, _ names: Names) throws(JobError) -> TaskDefinition {
-        if let task = TaskDefinition.builtIn(name) { return task }
+    static func task(
+        _ name: String, _ names: Names
+    ) throws(JobError) -> (definition: TaskDefinition, digest: String) {
+        if let task = TaskDefinition.builtIn(name) { return (task, "") }
         let file = name.hasSuffix(".json") || name.hasSuffix(".json5") ? name : "\(name).json"
         let bytes = try names.file(file, .task, limit: 1 << 20, place: "manifest: task")
-        return try told { try TaskDefinition(definition: bytes, file: file) }
+        return (try told { try TaskDefinition(definition: bytes, file: file) }, SHA256.hexadecimal(bytes))
     }
 
     static func targets(_ manifest: JobManifest, _ names: Names) throws(JobError) -> [Target] {
