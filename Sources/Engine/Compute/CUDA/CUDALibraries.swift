@@ -88,6 +88,7 @@ public struct CUDALibraries: @unchecked Sendable {
             variable("HOME").map { "\($0)/.local/lib/python3*/site-packages" },
             "/usr/local/lib/python3*/dist-packages", "/usr/local/lib/python3*/site-packages",
             "/usr/lib/python3/dist-packages", "/opt/*/lib/python3*/site-packages",
+            "/opt/*/.venv/lib/python3*/site-packages",
         ]
         let wheels = environments.compactMap(\.self).flatMap { matches("\($0)/nvidia/*/lib") }
         return inside(folder.map { [$0] } ?? []) + names + inside(toolkits) + inside(wheels)
