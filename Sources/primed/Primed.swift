@@ -11,7 +11,7 @@ struct Primed {
         [
             Serve.command, Run.command, Submit.command, Status.command, Top.command, Check.command, Predict.command,
             Tokenize.command, Demo.command, Doctor.command, Bench.command, Lineage.command, Kept.command,
-            Events.command, Work.command,
+            Events.command, Manual.command, Work.command,
         ] + Operate.commands
 
     static func main() {

@@ -49,7 +49,8 @@ enum Serve {
             signals: signals, version: Primed.version, log: log
         ) {
             do {
-                return try Site(arguments).serviceOptions
+                let site = try Site(arguments)
+                return (site.serviceOptions, site.limits)
             } catch {
                 complain("the configuration is not reloaded: \((error as? Failure)?.message ?? "\(error)")")
                 return nil

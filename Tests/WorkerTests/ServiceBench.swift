@@ -51,7 +51,7 @@ final class ServiceBench {
 
     /// Serves with the shell script `worker`, in which `$folder`, `$id`, `seal` and `say` are defined.
     @discardableResult
-    func serve(_ worker: String = "seal", once: Bool = true, reload: @escaping () -> ServiceOptions? = { nil }) throws
+    func serve(_ worker: String = "seal", once: Bool = true, reload: @escaping Service.Reload = { nil }) throws
         -> Service
     {
         let log = Log.recording { [record] in record.append($0) }

@@ -177,8 +177,11 @@ import Testing
         bench.when("service-reloaded") { try? signals.announce(SIGTERM) }
         var more = bench.options
         more.devices = ["cpu", "cpu", "cpu"]
-        let service = try bench.serve(once: false, reload: { more })
+        var limits = Spool.Limits()
+        limits.keepsDoneSeconds = 60
+        let service = try bench.serve(once: false, reload: { (more, limits) })
         #expect(service.options.devices.count == 3)
+        #expect(service.spool.limits == limits)
         #expect(bench.results == ["a"])
     }
 

@@ -5,7 +5,7 @@ import Testing
 struct CommandTests {
     static let names = [
         "serve", "run", "check", "submit", "status", "tokenize", "predict", "demo", "doctor", "bench", "top", "lineage",
-        "events", "kept", "cancel", "hold", "release", "retry",
+        "events", "kept", "cancel", "hold", "release", "retry", "manual",
     ]
 
     @Test(arguments: names)
@@ -31,6 +31,21 @@ struct CommandTests {
         #expect(table.split(separator: "\n").count > 20)
         let documented = try String(contentsOf: Scene.root.appending(path: "docs/EVENTS.md"), encoding: .utf8)
         #expect(documented.hasSuffix("\n\n" + table), "primed events has changed; put its output into docs/EVENTS.md")
+    }
+
+    @Test func theManualHasEveryCommandAndEveryKey() throws {
+        let scene = try Scene()
+        let pages = try ["8", "5"].map { try scene.primed("manual", $0).out }
+        for name in Self.names { #expect(pages[0].contains("\n.SS primed \(name)\n")) }
+        let settings = try scene.onSite("doctor").out.components(separatedBy: "\n\n")[1].split(separator: "\n")
+        #expect(settings.count > 20)
+        for setting in settings { #expect(pages[1].contains("\n\\fB\(setting.prefix { $0 != " " })\\fR\n")) }
+        // No text is taken for roff's own words.
+        let macros = ["TH", "SH", "SS", "PP", "TP", "RS", "RE", "EX", "EE", "nh", "ad"]
+        for line in pages.flatMap({ $0.split(separator: "\n") }) where line.hasPrefix(".") || line.hasPrefix("'") {
+            #expect(macros.contains { line == ".\($0)" || line.hasPrefix(".\($0) ") }, "\(line)")
+        }
+        #expect(try scene.primed("manual", "3").status == 64)
     }
 
     @Test func overviewNamesEveryCommand() throws {

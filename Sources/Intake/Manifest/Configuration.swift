@@ -71,10 +71,10 @@ public struct Configuration: Equatable, Sendable {
     ) throws(ManifestError) {
         if let bytes {
             let fields = Fields(
-                file: file, try readObject(bytes, file: file, json5: true), known: Self.keys.map(\.name))
+                file: file, try readObject(bytes, file: file, json5: true), known: Key.all.map(\.name))
             try read(fields, origin: file, folder: folder)
         }
-        let members = Self.keys.compactMap { key in
+        let members = Key.all.compactMap { key in
             environment[key.variable].flatMap { $0.isEmpty ? nil : $0 }.map {
                 (key: key.name, value: JSONValue(variable: $0))
             }
@@ -87,7 +87,7 @@ public struct Configuration: Equatable, Sendable {
     }
 
     private mutating func read(_ fields: Fields, origin: String, folder: String) throws(ManifestError) {
-        for key in Self.keys where fields.object[key.name] != nil {
+        for key in Key.all where fields.object[key.name] != nil {
             key.read(fields, folder, &self)
             origins[key.name] = origin
         }
@@ -101,9 +101,10 @@ public struct Configuration: Equatable, Sendable {
 
     // MARK: - What is in force
 
-    /// A key with its value and where that came from.
+    /// A key with its meaning, its value and where that came from.
     public struct Setting: Equatable, Sendable {
         public let key: String
+        public let meaning: String
         public let value: String
         /// `default`, the file's name, or the variable's.
         public let origin: String
@@ -111,98 +112,11 @@ public struct Configuration: Equatable, Sendable {
 
     /// Every key, in the order in which they are explained above.
     public var settings: [Setting] {
-        Self.keys.map { Setting(key: $0.name, value: $0.show(self), origin: origins[$0.name] ?? "default") }
-    }
-}
-
-// MARK: - Keys
-
-extension Configuration {
-    /// How a key is read and shown.
-    private struct Key: Sendable {
-        let name: String
-        let read: @Sendable (Fields, _ folder: String, inout Configuration) -> Void
-        let show: @Sendable (Configuration) -> String
-
-        var variable: String { "PRIMED_\(name.uppercased())" }
-
-        static func path(_ name: String, _ property: WritableKeyPath<Configuration, String> & Sendable) -> Key {
-            Key(name: name) { fields, folder, configuration in
-                guard let text = fields.text(name) else { return }
-                guard !text.isEmpty, !text.utf8.contains(0) else {
-                    fields.wrong(.outOfRange, name, found: "no path", remedy: "write a folder's path")
-                    return
-                }
-                configuration[keyPath: property] = normalized(text.hasPrefix("/") ? text : "\(folder)/\(text)")
-            } show: {
-                $0[keyPath: property]
-            }
-        }
-
-        static func integer(
-            _ name: String, _ property: WritableKeyPath<Configuration, Int> & Sendable, _ range: ClosedRange<Int>
-        ) -> Key {
-            Key(name: name) { fields, _, configuration in
-                if let value = fields.integer(name, in: range) { configuration[keyPath: property] = value }
-            } show: {
-                "\($0[keyPath: property])"
-            }
-        }
-
-        static func number(
-            _ name: String, _ property: WritableKeyPath<Configuration, Double> & Sendable, _ range: ClosedRange<Double>
-        ) -> Key {
-            Key(name: name) { fields, _, configuration in
-                if let value = fields.number(name, in: range) { configuration[keyPath: property] = value }
-            } show: {
-                "\($0[keyPath: property])"
-            }
+        Key.all.map {
+            Setting(
+                key: $0.name, meaning: $0.meaning, value: $0.show(self), origin: origins[$0.name] ?? "default")
         }
     }
-
-    private static let devices = Key(name: "devices") { fields, _, configuration in
-        guard let text = fields.text("devices") else { return }
-        let names = text.split(separator: ",").map { $0.filter { $0 != " " } }.map { $0 == "cuda" ? "cuda:0" : $0 }
-        let areGPUs = names.allSatisfy { name in
-            name.hasPrefix("cuda:") && Int(name.dropFirst(5)).map { (0..<64).contains($0) } == true
-        }
-        guard names == ["cpu"] || areGPUs && !names.isEmpty && Set(names).count == names.count else {
-            fields.wrong(
-                .outOfRange, "devices", found: "\"\(printable(text))\"",
-                remedy: "write cpu, or GPUs as cuda:0, cuda:1, each once")
-            return
-        }
-        configuration.devices = names
-    } show: {
-        $0.devices.joined(separator: ", ")
-    }
-
-    private static let keys: [Key] = [
-        .path("inbox", \.inbox), .path("work", \.work), .path("outbox", \.outbox), .path("models", \.models),
-        .path("pools", \.pools), .path("tasks", \.tasks), .path("histories", \.histories),
-        .integer("slots", \.slots, 1...64), devices, .path("cuda_libraries", \.cudaLibraries),
-        .integer("gpu_memory_mib", \.gpuMemoryMiB, 0...(1 << 24)), .path("kernels", \.kernels),
-        .integer("threads", \.threads, 0...1024),
-        .integer("token_budget", \.tokenBudget, 32...65536), .integer("cache_mib", \.cacheMiB, 1...(1 << 20)),
-        .integer("queue", \.queue, 1...100_000), .integer("attempts", \.attempts, 1...100),
-        .number("rescan_seconds", \.rescanSeconds, 0.1...86400), .number("stall_seconds", \.stallSeconds, 1...1e6),
-        .number("retry_seconds", \.retrySeconds, 0...3600), .number("job_seconds", \.jobSeconds, 0...1e9),
-        .integer("job_memory_mib", \.jobMemoryMiB, 0...(1 << 24)),
-        .number("keep_failed_days", \.keepFailedDays, 0...36500), .number("keep_done_days", \.keepDoneDays, 0...36500),
-        .path("metrics", \.metrics),
-        .number("min_free_disk", \.minFreeDisk, 0...0.9),
-        .integer("largest_manifest_mib", \.largestManifestMiB, 1...4096),
-        Key(name: "crash_dumps") { fields, _, configuration in
-            if let flag = fields.flag("crash_dumps") { configuration.crashDumps = flag }
-        } show: {
-            "\($0.crashDumps)"
-        },
-        Key(name: "max_similarity") { fields, _, configuration in
-            if let value = fields.number("max_similarity", in: -1000...1000) { configuration.maxSimilarity = value }
-        } show: {
-            $0.maxSimilarity.map { "\($0)" } ?? "none"
-        },
-    ]
 }
 
 extension JSONValue {
@@ -215,17 +129,4 @@ extension JSONValue {
         default: self = .string(text)
         }
     }
-}
-
-/// A path without `.` and `..`, as its words say.
-private func normalized(_ path: String) -> String {
-    var parts: [Substring] = []
-    for part in path.split(separator: "/") {
-        switch part {
-        case ".": continue
-        case "..": _ = parts.popLast()
-        default: parts.append(part)
-        }
-    }
-    return (path.hasPrefix("/") ? "/" : "") + parts.joined(separator: "/")
 }

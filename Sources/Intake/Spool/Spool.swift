@@ -60,7 +60,8 @@ public final class Spool {
     }
 
     public let folders: Folders
-    public let limits: Limits
+    /// May change while the spool is served, but for `settlingSeconds`.
+    public var limits: Limits
     public let inbox: Inbox
     public let outbox: Outbox
     /// Held as long as any process that has this descriptor lives; workers inherit it, so that no second daemon begins

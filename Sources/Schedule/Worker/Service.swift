@@ -16,7 +16,7 @@ public final class Service {
     let log: Log
     private let signals: Signals
     let version: String
-    private let reload: () -> ServiceOptions?
+    private let reload: Reload
 
     var queue: JobQueue
     /// The jobs that are claimed, by their ids.
@@ -54,13 +54,15 @@ public final class Service {
         var hasStranded = false
     }
 
+    /// Reads options and limits again; nil keeps what is in force.
+    public typealias Reload = () -> (options: ServiceOptions, limits: Spool.Limits)?
+
     /// - Parameters:
     ///   - signals: SIGTERM and SIGINT stop, a second time at once; SIGHUP reloads.
-    ///   - reload: reads the options again; nil keeps what is in force.
     public init(
         spool: Spool, worker: WorkerProgram, options: ServiceOptions = ServiceOptions(), signals: Signals,
         version: String = "",
-        manager: ServiceManager = ServiceManager(), log: Log, reload: @escaping () -> ServiceOptions? = { nil }
+        manager: ServiceManager = ServiceManager(), log: Log, reload: @escaping Reload = { nil }
     ) {
         self.spool = spool
         self.options = options
@@ -147,7 +149,7 @@ public final class Service {
             switch signal {
             case SIGHUP:
                 manager.notify(.reloading(at: MonotonicClock.nanoseconds() / 1000))
-                if let options = reload() { adopt(options) }
+                if let (options, limits) = reload() { adopt(options, limits) }
                 manager.notify(.ready)
                 log(.serviceReloaded)
             case SIGUSR1: logState()
@@ -168,8 +170,9 @@ public final class Service {
         supervisor.askToStop()
     }
 
-    private func adopt(_ options: ServiceOptions) {
+    private func adopt(_ options: ServiceOptions, _ limits: Spool.Limits) {
         self.options = options
+        spool.limits = limits
         queue.policy = options.queue
         supervisor.stallSeconds = options.stallSeconds
         boundMemory()

@@ -34,8 +34,7 @@ enum Help {
         if !command.files.isEmpty {
             sections.append(section("FILES", command.files.map { entry($0.path, $0.meaning) }))
         }
-        let exits = (command.exits + [(Exit.usage, "the command line is mistaken")]).sorted { $0.code < $1.code }
-        sections.append(section("EXIT STATUS", exits.map { "\(padded("\($0.code)", 4))\($0.meaning)" }))
+        sections.append(section("EXIT STATUS", exits(command).map { "\(padded("\($0.code)", 4))\($0.meaning)" }))
         if !command.examples.isEmpty {
             sections.append("EXAMPLES\n" + command.examples.map { "    \($0)" }.joined(separator: "\n"))
         }
@@ -47,11 +46,16 @@ enum Help {
         return (["primed \(command.name)"] + options + [command.operands]).filter { !$0.isEmpty }.joined(separator: " ")
     }
 
-    private static func heading(_ option: Option) -> String {
+    /// A command's exit codes, those that every command has included.
+    static func exits(_ command: Command) -> [(code: Int32, meaning: String)] {
+        (command.exits + [(Exit.usage, "the command line is mistaken")]).sorted { $0.code < $1.code }
+    }
+
+    static func heading(_ option: Option) -> String {
         "--\(option.name)\(option.value.map { " \($0)" } ?? "")"
     }
 
-    private static func text(_ option: Option) -> String {
+    static func text(_ option: Option) -> String {
         option.mayRepeat ? "\(option.help); may be given again" : option.help
     }
 
