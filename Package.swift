@@ -15,7 +15,7 @@ let road: [Target] = [
         path: "Sources/primed"),
 
     .target(name: "Manifest", dependencies: ["JSON"], path: "Sources/Intake/Manifest"),
-    .target(name: "Spool", dependencies: ["Digest", "Posix", "Telemetry"], path: "Sources/Intake/Spool"),
+    .target(name: "Spool", dependencies: ["Digest", "JSON", "Posix", "Telemetry"], path: "Sources/Intake/Spool"),
 
     .target(name: "Queue", path: "Sources/Schedule/Queue"),
     .target(

@@ -45,10 +45,3 @@ enum Check {
         }
     }
 }
-
-/// The absolute path of the manifest that an operand means: the file itself, or manifest.json in the folder.
-func manifestPath(_ operand: String) throws -> String {
-    let path = Files.isDirectory(operand) ? "\(operand)/manifest.json" : operand
-    guard try Files.isPresent(path) else { throw Failure(Exit.noInput, "\(path): there is no such manifest") }
-    return path.hasPrefix("/") ? path : "\(currentFolder())/\(path)"
-}

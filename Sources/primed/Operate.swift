@@ -134,7 +134,7 @@ enum Kept {
         let width = (jobs.map(\.name.count).max() ?? 0) + 2
         for job in jobs {
             show(
-                "\(padded(job.name, width))\(padded(job.status, 11))\(padded(job.code ?? "", 18))"
+                "\(padded(job.name, width))\(padded(job.status.rawValue, 11))\(padded(job.code ?? "", 18))"
                     + "\(moment(job.published)) until \(moment(job.expires))\n")
         }
         return Exit.ok

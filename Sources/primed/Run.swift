@@ -1,6 +1,4 @@
-import FoundationEssentials
 import Glibc
-import Manifest
 import Posix
 import Spool
 import Telemetry
@@ -31,20 +29,14 @@ enum Run {
         examples: ["primed run examples/debian/demo.json", "primed run --outbox /tmp/out nightly/"]
     ) { arguments in
         let site = try Site(arguments)
-        let given = arguments.operands[0]
-        let absolute = try manifestPath(given)
-        let bytes = try Files.read(absolute, limit: site.limits.manifestSize)
-        let manifest = try JobManifest(bytes, file: Files.name(of: absolute))
-        let place = JobFolder(path: "", manifest: Files.isDirectory(given) ? "\(given)" : absolute)
         let outbox = Outbox(arguments.text("outbox") ?? site.configuration.outbox)
-        return try run(
-            absolute, id: try place.id(written: manifest.id), outbox: outbox, site: site, arguments: arguments)
+        return try run(try Submission(arguments.operands[0], site), outbox: outbox, site: site, arguments: arguments)
     }
 
     private static func run(
-        _ manifest: String, id: JobID, outbox: Outbox, site: Site, arguments: Arguments
+        _ submission: Submission, outbox: Outbox, site: Site, arguments: Arguments
     ) throws -> Int32 {
-        let digest = try JobDigest.of(manifest: manifest)
+        let (id, digest) = (submission.id, submission.digest)
         if let done = try outbox.digest(of: id.description), try done != digest || outbox.isFinished(id.description) {
             guard done == digest else {
                 throw Failure(
@@ -55,7 +47,7 @@ enum Run {
             return try conclude("\(outbox.path)/\(id)", arguments)
         }
         try Files.makeDirectories(outbox.path)
-        let folder = outbox.workFolder(for: id, manifest: manifest)
+        let folder = outbox.workFolder(for: id, manifest: submission.path)
         let lock = try folder.lock()
         defer { withExtendedLifetime(lock) {} }
         let stop = try StopRequest()
@@ -88,16 +80,16 @@ enum Run {
 
     /// Says where the result is and turns its status into an exit code.
     private static func conclude(_ path: String, _ arguments: Arguments) throws -> Int32 {
-        let bytes = try Files.read("\(path)/result.json", limit: 1 << 30)
-        let result = try JSONDecoder().decode(ResultSummary.self, from: Data(bytes))
-        show(arguments.has("json") ? String(decoding: bytes, as: UTF8.self) : "\(result.status) \(path)\n")
+        let file = "\(path)/\(Outbox.resultFile)"
+        guard let result = try ResultSummary(file: file) else {
+            throw Failure(Exit.software, "\(file): no result that can be read; remove the folder and run again")
+        }
+        show(
+            arguments.has("json")
+                ? String(decoding: try Files.read(file, limit: 1 << 30), as: UTF8.self)
+                : "\(result.status.rawValue) \(path)\n")
         if let error = result.error { complain("\(error.place): \(error.message)") }
-        return result.status == "done" ? Exit.ok : Exit.software
-    }
-
-    private struct ResultSummary: Decodable {
-        let status: String
-        let error: Problem?
+        return result.status == .done ? Exit.ok : Exit.software
     }
 }
 

@@ -35,8 +35,8 @@ enum Serve {
     static func serve(_ site: Site, _ arguments: Arguments, once: Bool, log: Log) throws -> Int32 {
         let spool: Spool
         do {
-            spool = try Spool(site.folders, limits: site.limits, log: log) { (folder) throws(PosixError) in
-                try read(folder, site)
+            spool = try Spool(site.folders, limits: site.limits, log: log) { (folder, limit) throws(PosixError) in
+                try read(folder, limit: limit)
             }
         } catch {
             throw Failure(
@@ -61,15 +61,16 @@ enum Serve {
     }
 
     /// What a claimed manifest turns out to be.
-    private static func read(_ folder: JobFolder, _ site: Site) throws(PosixError) -> Reading {
+    private static func read(_ folder: JobFolder, limit: Int) throws(PosixError) -> Reading {
         let name = Files.name(of: folder.manifest)
-        let bytes = try Files.read(folder.manifest, limit: site.limits.manifestSize)
+        let bytes = try Files.read(folder.manifest, limit: limit)
         do {
             let manifest = try JobManifest(bytes, file: name)
             return .job(
-                id: manifest.id, submitter: manifest.submitter, priority: manifest.priority, seconds: manifest.seconds)
+                id: manifest.id.flatMap { JobID($0) }, submitter: manifest.submitter, priority: manifest.priority,
+                seconds: manifest.seconds)
         } catch {
-            return .mistaken(id: error.id, JobError(error).problem)
+            return .mistaken(id: error.id.flatMap { JobID($0) }, JobError(error).problem)
         }
     }
 }

@@ -1,4 +1,3 @@
-import FoundationEssentials
 import Glibc
 import Manifest
 import Posix
@@ -67,11 +66,10 @@ enum Submit {
                 guard let name = try outbox.name(of: drop.id, digest: drop.digest) else { continue }
                 bar.end()
                 let path = "\(outbox.path)/\(name)"
-                let result = try JSONDecoder().decode(
-                    Result.self, from: Data(try Files.read("\(path)/result.json", limit: 1 << 30)))
-                show("\(result.status) \(path)\n")
-                if let error = result.error { complain("\(error.place): \(error.message)") }
-                if result.status != "done" { code = Exit.software }
+                let result = try ResultSummary(file: "\(path)/\(Outbox.resultFile)")
+                show("\(result?.status.rawValue ?? "unreadable") \(path)\n")
+                if let error = result?.error { complain("\(error.place): \(error.message)") }
+                if result?.status != .done { code = Exit.software }
                 open.removeAll { $0.id == drop.id && $0.digest == drop.digest }
             }
             if open.isEmpty { return code }
@@ -87,33 +85,18 @@ enum Submit {
             usleep(100_000)
         }
     }
-
-    private struct Result: Decodable {
-        let status: String
-        let error: Problem?
-    }
 }
 
 /// A manifest, or a folder with one, on its way into the inbox.
 private struct Drop {
-    let id: JobID
-    /// Tells this job's result from that of another under the same id.
-    let digest: String
-    private let source: String
-    private let isFolder: Bool
-    /// What it will be called in the inbox.
-    private let name: String
+    private let submission: Submission
+
+    var id: JobID { submission.id }
+    var digest: String { submission.digest }
 
     init(_ operand: String, _ site: Site) throws {
-        let path = try manifestPath(operand)
-        isFolder = Files.isDirectory(operand)
-        source = isFolder ? Files.parent(of: path) : path
-        let last = isFolder ? Files.name(of: canonical(source)) : Files.name(of: source)
-        name = isFolder || last.hasSuffix(".json") ? last : "\(last).json"
-        let manifest = try JobManifest(try Files.read(path, limit: site.limits.manifestSize), file: operand)
-        id = try JobFolder(path: "", manifest: name).id(written: manifest.id)
-        digest = try isFolder ? JobDigest.of(folder: source) : JobDigest.of(manifest: source)
-        if !isFolder { try Self.requireAlone(manifest, path, site) }
+        submission = try Submission(operand, site)
+        if !submission.isFolder { try Self.requireAlone(submission.manifest, submission.path, site) }
     }
 
     /// Refuses a lone file whose companions lie beside it and would stay behind.
@@ -129,13 +112,14 @@ private struct Drop {
     }
 
     func copy(into inbox: String) throws {
+        let name = submission.name
         let draft = "\(inbox)/.\(name).\(getpid()).part"
         do {
             try Files.makeDirectories(inbox)
-            if isFolder {
-                try Self.copy(tree: source, to: draft)
+            if submission.isFolder {
+                try Self.copy(tree: submission.source, to: draft)
             } else {
-                try Files.copy(source, to: draft, limit: .max, mode: 0o640)
+                try Files.copy(submission.source, to: draft, limit: .max, mode: 0o640)
             }
             try Files.rename(draft, to: "\(inbox)/\(name)", replacing: false)
             try Files.sync(directory: inbox)
@@ -149,7 +133,9 @@ private struct Drop {
     }
 
     private static func copy(tree source: String, to destination: String) throws {
-        try Files.makeDirectories(destination, mode: 0o750)
+        try Files.makeDirectories(destination)
+        // Whoever moves a folder to another one has to be allowed to write it, and whoever empties it.
+        try Files.set(mode: 0o770, of: destination)
         for name in try Files.list(source) {
             let path = "\(source)/\(name)"
             switch try Files.status(path).kind {

@@ -66,6 +66,20 @@ import Testing
         }
     }
 
+    @Test(arguments: ["a", "A9", "_", "0", "nightly-2026.11_20", String(repeating: "x", count: 128)])
+    func takesPlainIDs(_ id: String) {
+        #expect(isPlainID(id))
+        #expect(plainID(of: id) == id)
+    }
+
+    @Test(arguments: [
+        "", ".", "..", "-x", ".x", "a b", "a/b", "a\n", "é", "a\u{0}", String(repeating: "x", count: 129),
+    ])
+    func refusesOtherIDs(_ id: String) {
+        #expect(!isPlainID(id))
+        #expect(isPlainID(plainID(of: id)))
+    }
+
     @Test func namesAreSafeAndNear() {
         #expect(printable("a\u{1B}[31m\n\u{202E}") == "a\\u{1b}[31m\\u{a}\\u{202e}")
         #expect(printable(String(repeating: "x", count: 200)).count == 83)

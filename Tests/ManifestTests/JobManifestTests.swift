@@ -91,14 +91,6 @@ import Testing
 }
 
 @Suite struct NamingTests {
-    @Test(arguments: ["a", "A9", "_", "0", "nightly-2026.11_20", String(repeating: "x", count: 128)])
-    func takesPlainIDs(_ id: String) { #expect(isPlainID(id)) }
-
-    @Test(arguments: [
-        "", ".", "..", "-x", ".x", "a b", "a/b", "a\n", "é", "a\u{0}", String(repeating: "x", count: 129),
-    ])
-    func refusesOtherIDs(_ id: String) { #expect(!isPlainID(id)) }
-
     /// What a job's result has beside the users' folders.
     @Test(arguments: ["result.json", "log.jsonl", "manifest.json", "job", "ann.tmp", ".ann"])
     func refusesUsersNamedAsFiles(_ id: String) { #expect(!isUserID(id)) }

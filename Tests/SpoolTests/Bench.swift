@@ -27,11 +27,11 @@ final class Bench {
     }
 
     /// A manifest here is `id ID`, `job` without an id, or else a mistake.
-    static func read(_ folder: JobFolder) -> Reading {
+    static func read(_ folder: JobFolder, limit: Int) -> Reading {
         let text = (try? Files.read(folder.manifest, limit: 1000)).map { String(decoding: $0, as: UTF8.self) } ?? ""
         let words = text.split(separator: " ").map(String.init)
         switch words.first {
-        case "id": return .job(id: words[1], submitter: nil, priority: 0, seconds: nil)
+        case "id": return .job(id: JobID(words[1]), submitter: nil, priority: 0, seconds: nil)
         case "job": return .job(id: nil, submitter: "me", priority: 7, seconds: nil)
         default: return .mistaken(id: nil, Problem(code: "bad", message: "no job", place: "here"))
         }

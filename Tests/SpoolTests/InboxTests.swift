@@ -102,12 +102,13 @@ import Testing
 
     @Test(arguments: [
         ("a.json", "a"), ("a", "a"), ("..json", "_"), (".json", "_"), ("a b/ü.json", "a_b___"), ("...a", "a"),
+        ("-x.json", "x"), (".-.json", "_"),
     ])
     func anIDIsMadeFromAName(name: String, id: String) { #expect(JobID(fileName: name).description == id) }
 
     @Test func anIDHasAForm() {
         for text in ["a", "A-1_b.c", String(repeating: "x", count: 128)] { #expect(JobID(text)?.description == text) }
-        for text in ["", ".a", "a/b", "a b", "ä", "a\n", String(repeating: "x", count: 129)] {
+        for text in ["", ".a", "-a", "a/b", "a b", "ä", "a\n", String(repeating: "x", count: 129)] {
             #expect(JobID(text) == nil)
         }
     }

@@ -33,7 +33,7 @@ import Testing
             #expect(stat(place, &status) == 0 && status.st_mode & 0o77 == 0)
         }
         let kept = try #require(try Spool.kept(bench.folders, bench.limits).first)
-        #expect(kept.name == "f" && kept.status == "failed" && kept.expires - kept.published == 7 * 86400)
+        #expect(kept.name == "f" && kept.status == .failed && kept.expires - kept.published == 7 * 86400)
     }
 
     @Test func itGoesWhenItsTimeIsOver() throws {

@@ -94,14 +94,6 @@ import Testing
         #expect(bench.results == ["b_ad"])
     }
 
-    @Test(arguments: ["id .hidden", "id ../../etc", "id ü"]) func aBadIDIsRejected(manifest: String) throws {
-        let bench = try Bench()
-        let spool = try bench.open()
-        try bench.drop(manifest, as: "x.json")
-        #expect(try spool.take("x.json") == nil)
-        #expect(bench.text("outbox/x/result.json")?.contains("id-invalid") == true)
-    }
-
     @Test func hostileThingsAreRefusedUnread() throws {
         let bench = try Bench()
         bench.limits.manifestSize = 20

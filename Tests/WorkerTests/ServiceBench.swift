@@ -55,12 +55,12 @@ final class ServiceBench {
         -> Service
     {
         let log = Log.recording { [record] in record.append($0) }
-        let spool = try Spool(folders, limits: limits, log: log) { folder in
+        let spool = try Spool(folders, limits: limits, log: log) { folder, _ in
             let text = String(decoding: (try? Files.read(folder.manifest, limit: 99)) ?? [], as: UTF8.self)
             guard text.hasPrefix("id ") else {
                 return .mistaken(id: nil, Problem(code: "bad", message: "no job", place: "here"))
             }
-            return .job(id: String(text.dropFirst(3)), submitter: nil, priority: 0, seconds: nil)
+            return .job(id: JobID(String(text.dropFirst(3))), submitter: nil, priority: 0, seconds: nil)
         }
         let service = Service(
             spool: spool, worker: WorkerProgram(path: "/bin/sh", arguments: ["-c", Self.prelude + worker, "worker"]),

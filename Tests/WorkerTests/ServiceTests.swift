@@ -17,12 +17,13 @@ import Testing
         let service = try bench.serve()
         #expect(bench.results == ["a", "b", "bad", "c"] && bench.entries == [])
         #expect(bench.result("b").contains("done") && bench.result("bad").contains("rejected"))
-        #expect(service.tally.published == ["done": 3])
+        #expect(service.tally.published == [.done: 3])
         #expect(try Files.list(bench.folders.inbox) == ["notes.txt"])
         #expect(bench.names.first == "service-ready" && bench.names.last == "service-stopped")
         let status = try #require(ServiceStatus.read(bench.folders))
         #expect(
-            status.state == .stopped && status.published == ["done": 3] && status.queue == [] && status.pid == getpid())
+            status.state == .stopped && status.published == ["done": 3, "rejected": 1] && status.queue == []
+                && status.pid == getpid())
     }
 
     @Test func aScraperFindsTheNumbers() throws {

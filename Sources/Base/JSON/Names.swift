@@ -33,3 +33,32 @@ private func edits(_ a: [Unicode.Scalar], _ b: [Unicode.Scalar]) -> Int {
     }
     return row[b.count]
 }
+
+// MARK: - Ids
+
+/// The form of an id, for messages.
+public let plainIDWords = "1 to 128 of A-Z a-z 0-9 . _ - that begin with a letter, a digit or _"
+
+/// Whether `id` is safe as a file name, in a log, in a terminal and as an operand.
+public func isPlainID(_ id: String) -> Bool {
+    guard let first = id.utf8.first, (1...128).contains(id.utf8.count) else { return false }
+    return begins(first) && id.utf8.allSatisfy(follows)
+}
+
+/// The id that a name from outside makes: what no id may hold becomes `_`, and what it may not begin with goes.
+public func plainID(of name: String) -> String {
+    let allowed = name.utf8.prefix(128).map { follows($0) ? $0 : UInt8(ascii: "_") }
+    let id = String(decoding: allowed.drop { !begins($0) }, as: UTF8.self)
+    return id.isEmpty ? "_" : id
+}
+
+private func begins(_ byte: UInt8) -> Bool {
+    switch byte {
+    case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+        UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "_"):
+        true
+    default: false
+    }
+}
+
+private func follows(_ byte: UInt8) -> Bool { begins(byte) || byte == UInt8(ascii: ".") || byte == UInt8(ascii: "-") }

@@ -77,6 +77,12 @@ extension Files {
         }
     }
 
+    /// Gives what `path` names these permissions, whatever the process's mask.
+    public static func set(mode: UInt32, of path: String) throws(PosixError) {
+        try willChange("chmod", path)
+        try system("chmod", path) { chmod(path, mode) }
+    }
+
     // MARK: - Folders
 
     /// Makes `folder` and what is missing above it, durably. Fine where it exists.

@@ -1,19 +1,4 @@
-/// The form of an id, for messages.
-let plainIDWords = "1 to 128 of A-Z a-z 0-9 . _ - that begin with a letter, a digit or _"
-
-/// Whether `id` is safe as a file name, in a log and in a terminal.
-public func isPlainID(_ id: String) -> Bool {
-    guard let first = id.utf8.first, (1...128).contains(id.utf8.count) else { return false }
-    func isWord(_ byte: UInt8) -> Bool {
-        switch byte {
-        case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
-            UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "_"):
-            true
-        default: false
-        }
-    }
-    return isWord(first) && id.utf8.allSatisfy { isWord($0) || $0 == UInt8(ascii: ".") || $0 == UInt8(ascii: "-") }
-}
+import JSON
 
 /// Whether a user of this id can have a folder of its own beside the other files of a job's result.
 public func isUserID(_ id: String) -> Bool {

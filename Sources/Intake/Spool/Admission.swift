@@ -19,15 +19,15 @@ public struct SpooledJob: Sendable, Equatable {
 /// What a manifest turned out to be.
 public enum Reading: Sendable, Equatable {
     /// A job; nil for what the manifest does not say.
-    case job(id: String?, submitter: String?, priority: Int, seconds: Double?)
+    case job(id: JobID?, submitter: String?, priority: Int, seconds: Double?)
     /// No job: why not, and its id if that can be told.
-    case mistaken(id: String?, Problem)
+    case mistaken(id: JobID?, Problem)
 }
 
-/// Reads the manifest of a claimed job. Its size and what lies beside it were checked.
+/// Reads the manifest of a claimed job, of at most so many bytes. What lies beside it was checked.
 ///
 /// Throws where the disk does not give it now: then it is read again.
-public typealias Reader = (JobFolder) throws(PosixError) -> Reading
+public typealias Reader = (JobFolder, _ limit: Int) throws(PosixError) -> Reading
 
 extension Spool {
     /// Reads a claimed job, and refuses or drops it where there is reason to.
@@ -36,19 +36,15 @@ extension Spool {
         let digest: String
         let reading: Reading
         switch try examine(folder, origin: origin) {
-        case .sound(let found): (digest, reading) = (found, try reader(folder))
+        case .sound(let found): (digest, reading) = (found, try reader(folder, limits.manifestSize))
         case .offensive(let found, let problem): (digest, reading) = (found, .mistaken(id: nil, problem))
         }
         let named = JobID(fileName: origin.name)
         switch reading {
         case .mistaken(let id, let problem):
-            let id = id.flatMap { JobID($0) } ?? named
-            try refuse(folder, id: id.description, digest: digest, problem)
+            try refuse(folder, id: (id ?? named).description, digest: digest, problem)
         case .job(let written, let submitter, let priority, let seconds):
-            guard let id = written.map({ JobID($0) }) ?? named else {
-                try refuse(folder, id: named.description, digest: digest, .badID(in: origin))
-                return nil
-            }
+            let id = written ?? named
             if let other = try holder(of: id.description, for: digest) {
                 try settle(
                     folder, id: id.description, digest: digest, against: other, problem: .idTaken(id, in: origin))
@@ -103,9 +99,9 @@ extension Spool {
         rejected += 1
         log(.jobRejected(id, code: problem.code, file: try folder.readOrigin().name))
         if !folder.isFinished {
-            try folder.seal(ResultSummary(id: id, status: "rejected", error: problem).encoded)
+            try folder.seal(ResultSummary(id: id, status: .rejected, error: problem).encoded)
         }
-        try outbox.publish(folder, as: name, digest: digest, keptIn: keeper(of: "rejected"))
+        try outbox.publish(folder, as: name, digest: digest, keptIn: keeper(of: .rejected))
     }
 
     // MARK: - What may be looked at
@@ -181,13 +177,6 @@ extension JobFolder.Origin {
 }
 
 extension Problem {
-    fileprivate static func badID(in origin: JobFolder.Origin) -> Problem {
-        Problem(
-            code: "id-invalid",
-            message: "no id; 1 to 128 of the characters A-Z a-z 0-9 . _ - make one, and a dot may not be the first",
-            place: "\(origin.place("manifest.json")): id")
-    }
-
     fileprivate static func idTaken(_ id: JobID, in origin: JobFolder.Origin) -> Problem {
         Problem(
             code: "id-taken",

@@ -1,4 +1,3 @@
-import FoundationEssentials
 import Posix
 
 /// A job's private place on disk while it is worked on, and where its manifest is.
@@ -142,59 +141,5 @@ public struct JobFolder: Sendable, Equatable {
             try Files.remove(wishFile)
             try Files.sync(directory: path)
         }
-    }
-}
-
-/// The part of `result.json` that a spool reads, and all of it for a job that never ran.
-struct ResultSummary: Encodable {
-    private var schema = 1
-    let status: String
-    let error: Problem?
-    private var id: String?
-    private var targets: [String]? = []
-
-    init(id: String, status: String, error: Problem) {
-        self.id = id
-        self.status = status
-        self.error = error
-    }
-
-    /// With sorted keys, ending in a line feed.
-    var encoded: [UInt8] {
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.sortedKeys, .prettyPrinted, .withoutEscapingSlashes]
-        // Strings and numbers only: there is nothing that cannot be encoded.
-        return Array((try? encoder.encode(self)) ?? Data()) + [UInt8(ascii: "\n")]
-    }
-
-    /// What is said of a whole job or of a target, nil where there is nothing that can be read.
-    init?(file: String) throws(PosixError) {
-        struct Head: Decodable {
-            let status: String
-            let error: Problem?
-        }
-        guard let bytes = try Files.readIfPresent(file, limit: 1 << 30),
-            let head = try? JSONDecoder().decode(Head.self, from: Data(bytes))
-        else { return nil }
-        status = head.status
-        error = head.error
-    }
-}
-
-/// What is wrong with a job, as `result.json` says it.
-public struct Problem: Codable, Equatable, Sendable {
-    public let code: String
-    public let message: String
-    public let place: String
-
-    public init(code: String, message: String, place: String) {
-        self.code = code
-        self.message = message
-        self.place = place
-    }
-
-    enum CodingKeys: String, CodingKey {
-        case code, message
-        case place = "where"
     }
 }

@@ -5,7 +5,7 @@ import Telemetry
 public struct KeptJob: Codable, Sendable, Equatable {
     /// The name of its result.
     public let name: String
-    public let status: String
+    public let status: JobStatus
     /// Why it failed, where it did.
     public let code: String?
     /// When it was published, in seconds since 1970, and when it will be removed.
@@ -19,7 +19,7 @@ public struct KeptJob: Codable, Sendable, Equatable {
 /// `Limits.keepsFailedSeconds`, and all the rest for `keepsDoneSeconds`, which is nothing by default.
 extension Spool {
     /// Where a job of that outcome is kept; nil if it goes at once.
-    func keeper(of status: String) -> String? { limits.keepsSeconds(status) > 0 ? folders.kept : nil }
+    func keeper(of status: JobStatus) -> String? { limits.keepsSeconds(status) > 0 ? folders.kept : nil }
 
     /// Removes the kept jobs whose time is over.
     public func removeExpired(at time: Int64 = WallClock.nanoseconds() / 1_000_000_000) throws(PosixError) {
@@ -62,7 +62,7 @@ extension Spool {
     func restart(_ folder: JobFolder) throws(PosixError) {
         if let record = try folder.readPublication() { try outbox.reopen(record.name, digest: record.digest) }
         for name in try Files.isPresent(folder.results) ? Files.list(folder.results) : []
-        where try ResultSummary(file: "\(folder.results)/\(name)")?.status == "failed" {
+        where try ResultSummary(file: "\(folder.results)/\(name)")?.status == .failed {
             try Files.remove("\(folder.results)/\(name)")
         }
         try Files.removeTree(folder.log)

@@ -81,14 +81,16 @@ public struct Outbox: Sendable {
             let summary = try ResultSummary(file: "\(folder.result)/\(Self.resultFile)")
             try folder.write(
                 Publication(
-                    name: name, digest: digest, status: summary?.status ?? "failed", code: summary?.error?.code,
+                    name: name, digest: digest, status: summary?.status ?? .failed, code: summary?.error?.code,
                     time: WallClock.nanoseconds() / 1_000_000_000, isKept: kept != nil))
         }
-        return try finishPublishing(folder, keptIn: kept) ?? name
+        return try finishPublishing(folder, keptIn: kept)?.name ?? name
     }
 
     /// Goes on with a publication that was begun; nil where none was.
-    func finishPublishing(_ folder: JobFolder, keptIn kept: String?) throws(PosixError) -> String? {
+    func finishPublishing(
+        _ folder: JobFolder, keptIn kept: String?
+    ) throws(PosixError) -> (name: String, status: JobStatus)? {
         guard let record = try folder.readPublication() else { return nil }
         let name = try freeName(record.name, digest: record.digest)
         if try Files.isPresent(folder.result), try !isFinished(name) {
@@ -106,7 +108,7 @@ public struct Outbox: Sendable {
         } else {
             try retire(folder)
         }
-        return name
+        return (name, record.status)
     }
 
     /// Adds what is missing to a result that is there in parts, `result.json` last.

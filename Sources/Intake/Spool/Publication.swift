@@ -7,7 +7,7 @@ struct Publication: Codable, Equatable {
     let name: String
     let digest: String
     /// What the result says.
-    let status: String
+    let status: JobStatus
     let code: String?
     /// When the publication began, in seconds since 1970.
     let time: Int64

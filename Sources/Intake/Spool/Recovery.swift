@@ -6,6 +6,8 @@ public struct Recovery: Sendable, Equatable {
     /// The jobs that no call returned before, in the order in which they were claimed. One whose folder `isFinished` only
     /// waits to be published.
     public var jobs: [SpooledJob] = []
+    /// How those ended whose publication was only finished.
+    public var published: [JobStatus] = []
     /// Whether the disk kept something back: call again.
     public var isPartial = false
 }
@@ -20,9 +22,7 @@ extension Spool {
             let path = "\(folders.work)/\(name)"
             if known.contains(path) || path == folders.kept || path == folders.requests { continue }
             do throws(PosixError) {
-                if let job = try recover(path, isTemporary: Inbox.isTemporary(name)) {
-                    recovery.jobs.append(job)
-                }
+                try recover(path, isTemporary: Inbox.isTemporary(name), &recovery)
             } catch {
                 log(.trouble(error))
                 recovery.isPartial = recovery.isPartial || error.mayPass
@@ -31,25 +31,22 @@ extension Spool {
         return recovery
     }
 
-    private func recover(_ path: String, isTemporary: Bool) throws(PosixError) -> SpooledJob? {
-        let isFolder = try Files.status(path).kind == .directory
-        if isTemporary {
-            try Files.removeTree(path)
-            return nil
-        }
-        return isFolder ? try recover(JobFolder(claimed: path)) : nil
-    }
-
-    private func recover(_ folder: JobFolder) throws(PosixError) -> SpooledJob? {
+    private func recover(_ path: String, isTemporary: Bool, _ recovery: inout Recovery) throws(PosixError) {
+        if isTemporary { return try Files.removeTree(path) }
+        guard try Files.status(path).kind == .directory else { return }
+        let folder = JobFolder(claimed: path)
         if try folder.isTakenAgain() {
             try restart(folder)
-        } else if let name = try outbox.finishPublishing(folder, keptIn: folders.kept) {
-            log(.jobPublished(name, status: "recovered"))
-            return nil
+        } else if let (name, status) = try outbox.finishPublishing(folder, keptIn: folders.kept) {
+            log(.jobPublished(name, status: status.rawValue))
+            recovery.published.append(status)
+            return
         }
-        if try wasClaimed(folder) { return try admit(folder) }
-        try outbox.retire(folder)
-        return nil
+        if try wasClaimed(folder) {
+            if let job = try admit(folder) { recovery.jobs.append(job) }
+        } else {
+            try outbox.retire(folder)
+        }
     }
 
     /// Whether the claim came as far as to move something here.

@@ -49,8 +49,11 @@ public final class Spool {
         public init() {}
 
         /// How long a job of that outcome is kept.
-        func keepsSeconds(_ status: String) -> Double {
-            ["failed", "rejected", "cancelled"].contains(status) ? keepsFailedSeconds : keepsDoneSeconds
+        func keepsSeconds(_ status: JobStatus) -> Double {
+            switch status {
+            case .failed, .rejected, .cancelled: keepsFailedSeconds
+            case .done, .held: keepsDoneSeconds
+            }
         }
 
         /// Whether a disk with that much room may take another job.
@@ -147,14 +150,14 @@ public final class Spool {
     /// Publishes a job's sealed result. What was dropped is removed, or kept as long as `limits` say.
     /// - Returns: the status in the result.
     @discardableResult
-    public func publish(_ job: SpooledJob) throws(PosixError) -> String {
+    public func publish(_ job: SpooledJob) throws(PosixError) -> JobStatus {
         // On a second try the result may lie in the outbox already.
         var written = try job.folder.readPublication()?.status
         if written == nil { written = try ResultSummary(file: "\(job.folder.result)/\(Outbox.resultFile)")?.status }
-        let status = written ?? "failed"
+        let status = written ?? .failed
         let name = try outbox.publish(job.folder, as: job.id, digest: job.digest, keptIn: keeper(of: status))
         live[job.id] = nil
-        log(.jobPublished(name, status: status))
+        log(.jobPublished(name, status: status.rawValue))
         return status
     }
 

@@ -9,15 +9,11 @@ import Spool
 struct ResultFile: Codable, Equatable {
     var schema = 1
     var id: String
-    var status: Status
+    var status: JobStatus
     var error: Problem?
     /// The pool that the sharers were taken from; nil where the manifest named their adapters.
     var pool: String?
     var targets: [TargetResult]
-
-    enum Status: String, Codable {
-        case done, held, failed, cancelled
-    }
 
     init(id: String, pool: String?, targets: [TargetResult]) {
         self.id = id
@@ -37,7 +33,7 @@ struct ResultFile: Codable, Equatable {
 
 extension ResultFile {
     /// Of a job that ends before all its targets are done: what is done is in it.
-    init(endedBy error: Problem, as status: Status, _ job: SpooledJob) throws(PosixError) {
+    init(endedBy error: Problem, as status: JobStatus, _ job: SpooledJob) throws(PosixError) {
         id = job.id
         self.status = status
         self.error = error

@@ -24,7 +24,7 @@ public final class Service {
     /// What operators want of claimed jobs, by their ids; on disk, too.
     var wishes: [String: JobFolder.Wish] = [:]
     /// What could not be published yet.
-    var unpublished: [(job: SpooledJob, ending: Ending?)] = []
+    var unpublished: [(job: SpooledJob, verdict: Verdict?)] = []
     var tally = ServiceTally()
     /// Devices that are gone: their slots stay empty until the daemon starts again.
     var lostDevices: Set<String> = []

@@ -11,6 +11,7 @@ extension Service {
     func recover() throws(PosixError) -> Int {
         let recovery = try spool.recover()
         for job in recovery.jobs { add(job, at: MonotonicClock.seconds()) }
+        for status in recovery.published { count(status) }
         if recovery.isPartial { tryAgainSoon(after: MonotonicClock.seconds()) }
         return recovery.jobs.count
     }
@@ -23,7 +24,7 @@ extension Service {
         publishTargets(of: job)
         do throws(PosixError) { wishes[job.id] = try job.folder.wish() } catch { log(.trouble(error)) }
         switch wishes[job.id] {
-        case .cancel: publish(job, ending: .cancelled)
+        case .cancel: publish(job, verdict: .cancelled)
         case .hold: queue.hold(job.id, reason: Self.heldByOperator)
         case nil: break
         }
@@ -50,7 +51,7 @@ extension Service {
         }
         let attempts = job.folder.attempts
         if attempts.areExhausted(limit: spool.limits.crashes) {
-            publish(job, ending: Ending(.failed, .gaveUp(after: attempts, last: nil)))
+            publish(job, verdict: Verdict(.failed, .gaveUp(after: attempts, last: nil)))
             return
         }
         let allowed = [job.seconds, options.jobSeconds].compactMap { $0 }.min()
@@ -81,7 +82,7 @@ extension Service {
         if run.noise > 0 { log(.workerNoise(job.id, lines: run.noise)) }
         switch ending {
         case .sealed: publish(job)
-        case _ where wishes[job.id] == .cancel: publish(job, ending: .cancelled)
+        case _ where wishes[job.id] == .cancel: publish(job, verdict: .cancelled)
         case .stopped:
             witness(job) { folder throws(PosixError) in try folder.recordStop(seconds: seconds) }
             if wishes[job.id] == .hold {
@@ -98,7 +99,7 @@ extension Service {
             queue.putBack(job.id)
         case .failed(let failure) where failure.isPermanent:
             log(.attemptFailed(job.id, attempt: run.attempt, code: failure.problem.code, retryIn: nil))
-            publish(job, ending: Ending(.failed, failure.problem))
+            publish(job, verdict: Verdict(.failed, failure.problem))
         case .failed(let failure): retry(run, code: failure.problem.code, problem: failure.problem, at: time)
         case .crashed(let code): retry(run, code: code, problem: nil, at: time)
         }
@@ -110,7 +111,7 @@ extension Service {
         let attempts = run.job.folder.attempts
         if attempts.areExhausted(limit: spool.limits.crashes) {
             log(.attemptFailed(run.job.id, attempt: run.attempt, code: code, retryIn: nil))
-            publish(run.job, ending: Ending(.failed, problem ?? .gaveUp(after: attempts, last: code)))
+            publish(run.job, verdict: Verdict(.failed, problem ?? .gaveUp(after: attempts, last: code)))
         } else {
             let delay = queue.retry(run.job.id, at: time)
             log(.attemptFailed(run.job.id, attempt: run.attempt, code: code, retryIn: delay))
@@ -126,34 +127,33 @@ extension Service {
     // MARK: - Publishing
 
     /// How a job ends that has no result of its own.
-    struct Ending {
-        let status: ResultFile.Status
+    struct Verdict {
+        let status: JobStatus
         let problem: Problem
 
-        init(_ status: ResultFile.Status, _ problem: Problem) {
+        init(_ status: JobStatus, _ problem: Problem) {
             self.status = status
             self.problem = problem
         }
 
-        static let cancelled = Ending(
+        static let cancelled = Verdict(
             .cancelled,
             Problem(
                 code: "cancelled", message: "an operator ended the job; what was done by then is published",
                 place: "primed cancel"))
     }
 
-    /// Publishes a job, which ends with `ending` where it has no result. What the disk refuses now is tried again with each
+    /// Publishes a job, which ends by `verdict` where it has no result. What the disk refuses now is tried again with each
     /// rescan.
-    func publish(_ job: SpooledJob, ending: Ending? = nil) {
+    func publish(_ job: SpooledJob, verdict: Verdict? = nil) {
         do throws(PosixError) {
-            if let ending, !job.folder.isFinished {
-                let result = try ResultFile(endedBy: ending.problem, as: ending.status, job)
+            if let verdict, !job.folder.isFinished {
+                let result = try ResultFile(endedBy: verdict.problem, as: verdict.status, job)
                 // Strings and numbers only: there is nothing that cannot be encoded.
                 try job.folder.seal((try? encoded(result)) ?? [])
             }
             let status = try spool.publish(job)
-            tally.published[status, default: 0] += 1
-            if status == "done" { tally.lastDone = Double(WallClock.nanoseconds() / 1_000_000) / 1000 }
+            count(status)
             queue.finish(job.id)
             jobs[job.id] = nil
             wishes[job.id] = nil
@@ -161,8 +161,13 @@ extension Service {
         } catch {
             log(.trouble(error))
             queue.hold(job.id, reason: "unpublished")
-            unpublished.append((job, ending))
+            unpublished.append((job, verdict))
         }
+    }
+
+    private func count(_ status: JobStatus) {
+        tally.published[status, default: 0] += 1
+        if status == .done { tally.lastDone = Double(WallClock.nanoseconds() / 1_000_000) / 1000 }
     }
 
     /// Publishes what a job that goes on has finished.
@@ -173,7 +178,7 @@ extension Service {
     func retryPublishing() {
         let again = unpublished
         unpublished = []
-        for (job, ending) in again { publish(job, ending: ending) }
+        for (job, verdict) in again { publish(job, verdict: verdict) }
     }
 }
 
@@ -183,10 +188,10 @@ extension Problem {
         Problem(
             code: "quarantined",
             message: "the worker process ended \(attempts.crashes + attempts.unwitnessed) times without getting on"
-                + (code.map { ", at last by \($0)" } ?? "")
+                + (code.map { ", the last time by \($0)" } ?? "")
                 // The daemon's own kills have names of their own.
                 + (code == "worker-signal-9" ? ", as the kernel ends what takes more memory than there is" : "")
-                + "; see the daemon's log, and drop the job under another id when the cause is gone",
+                + "; see the daemon's log; when the cause is gone, primed retry runs it again",
             place: "worker")
     }
 }

@@ -1,10 +1,11 @@
 import Posix
 import Queue
+import Spool
 
 /// What a daemon has counted since it began, for a scraper.
 struct ServiceTally: Sendable, Equatable {
-    /// Results by their status, `rejected` included.
-    var published: [String: Int] = [:]
+    /// Results by their status.
+    var published: [JobStatus: Int] = [:]
     var failedAttempts = 0
     /// Attempts that ended with a result, and what they took.
     var finishedAttempts = 0
@@ -35,8 +36,8 @@ struct ServiceMetrics {
         func each(_ label: String, _ values: [String: Int]) -> [(labels: String, value: Double)] {
             values.sorted { $0.key < $1.key }.map { ("{\(label)=\"\($0.key)\"}", Double($0.value)) }
         }
-        var results = ["done": 0, "held": 0, "failed": 0, "rejected": 0]
-        results.merge(tally.published) { $1 }
+        let results = Dictionary(
+            uniqueKeysWithValues: JobStatus.allCases.map { ($0.rawValue, tally.published[$0] ?? 0) })
         var waiting = ["waiting": 0, "cooling-off": 0, "held": 0]
         for job in status.queue { waiting[job.state, default: 0] += 1 }
         waiting["running"] = status.running.count

@@ -50,13 +50,18 @@ extension Service {
 
     private func writeMetrics(_ status: ServiceStatus, at time: Double) {
         guard let file = options.metricsFile else { return }
-        var tally = tally
-        tally.published["rejected"] = spool.rejected
         let oldest = queue.entries.filter { !$0.isRunning }.map(\.arrival).min()
         let now = MonotonicClock.seconds()
         let metrics = ServiceMetrics(
-            status: status, tally: tally, oldestSeconds: oldest.map { now - $0 }, version: version)
+            status: status, tally: wholeTally, oldestSeconds: oldest.map { now - $0 }, version: version)
         do throws(PosixError) { try metrics.write(to: file) } catch { log(.trouble(error)) }
+    }
+
+    /// With what the spool refused itself.
+    private var wholeTally: ServiceTally {
+        var tally = tally
+        tally.published[.rejected, default: 0] += spool.rejected
+        return tally
     }
 
     func status(_ state: ServiceStatus.State) -> ServiceStatus {
@@ -66,6 +71,7 @@ extension Service {
                 ServiceStatus.RunningJob(
                     id: run.job.id, submitter: run.job.submitter, attempt: run.attempt, process: run.process.id,
                     since: run.startTime, progress: run.progress)
-            }, queue: queue.entries.compactMap(ServiceStatus.QueuedJob.init), published: tally.published)
+            }, queue: queue.entries.compactMap(ServiceStatus.QueuedJob.init),
+            published: Dictionary(uniqueKeysWithValues: wholeTally.published.map { ($0.rawValue, $1) }))
     }
 }

@@ -37,7 +37,7 @@ extension Service {
             supervisor.askToStop(job.id)
         case (.cancel, _):
             try wish(.cancel, of: job)
-            publish(job, ending: .cancelled)
+            publish(job, verdict: .cancelled)
         case (.hold, .waiting), (.hold, .coolingOff):
             try wish(.hold, of: job)
             queue.hold(job.id, reason: Self.heldByOperator)

@@ -178,7 +178,7 @@ extension Problem {
     fileprivate static let timeLimit = Problem(
         code: "time-limit",
         message:
-            "the job took all the time it may; what was done by then is published. Raise limits.seconds in the manifest, "
-            + "or job_seconds in the configuration, and let primed retry go on from there",
-        place: "limits: seconds")
+            "the job took all the time it may; what was done by then is published. primed retry gives it that time again "
+            + "and goes on from there; more takes limits.seconds in a manifest, or job_seconds in the configuration",
+        place: "limits.seconds")
 }
