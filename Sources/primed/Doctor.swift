@@ -38,7 +38,7 @@ enum Doctor {
     // MARK: - Site
 
     private static func about(_ site: Site) -> [Finding] {
-        let daemon = ServiceStatus.serving(site.folders)
+        let daemon = try? ServiceStatus.serving(site.folders)
         return [
             Finding(.ok, "configuration", site.file ?? "no file; every key has its default"),
             Finding(.ok, "daemon", daemon.map { "serves, process \($0.pid)" } ?? "none serves this spool"),

@@ -74,7 +74,7 @@ enum Operate {
         }
         var open = try ids.map { try Request(command, $0, of: site.folders) }
         let deadline = MonotonicClock.seconds() + seconds
-        let isServed = ServiceStatus.serving(site.folders) != nil
+        let isServed = try ServiceStatus.serving(site.folders) != nil
         var code = Exit.ok
         while true {
             open = open.filter { request in

@@ -50,6 +50,7 @@ enum Run {
         let folder = outbox.workFolder(for: id, manifest: submission.path)
         let lock = try folder.lock()
         defer { withExtendedLifetime(lock) {} }
+        try folder.begin(digest: digest)
         let stop = try StopRequest()
         let bar = ProgressBar(isShown: !arguments.has("quiet"))
         let reporter = WorkerReporter { message in

@@ -25,6 +25,7 @@ enum Serve {
         exits: [
             (Exit.ok, "stopped as asked"), (Exit.unavailable, "another daemon serves this spool"),
             (Exit.configuration, "the configuration or the folders cannot be used"),
+            (Exit.temporary, "the disk or the memory gave out while it started; start it again"),
         ],
         examples: ["primed serve --config /etc/primed/primed.json5", "primed serve --once"]
     ) { arguments in
@@ -39,8 +40,7 @@ enum Serve {
                 try read(folder, limit: limit)
             }
         } catch {
-            throw Failure(
-                error.code == .alreadyServed ? Exit.unavailable : Exit.configuration, error.description)
+            throw Failure(Exit.code(of: error), error.description)
         }
         let signals = try Signals(catching: [SIGTERM, SIGINT, SIGHUP, SIGUSR1])
         let words = ["work"] + (site.file.map { ["--config", $0] } ?? [])
@@ -81,12 +81,12 @@ enum Work {
         name: "work", summary: "do one claimed job (the daemon starts this)", operands: "FOLDER",
         operandCount: 1...1,
         description: """
-            Does the job in a claimed folder and seals its result there; the daemon publishes it. Progress goes to \
-            descriptor 3. Not meant to be called by people: use primed run.
+            Does the job in a claimed folder and seals its result there; the daemon publishes it. The configuration comes \
+            on standard input, progress goes to descriptor 3. Not meant to be called by people: use primed run.
             """, options: [Site.option, Site.deviceOption],
         isHidden: true
     ) { arguments in
-        let site = try Site(arguments)
+        let site = try Site(arguments, text: try Descriptor(dup(STDIN_FILENO)).readAll(limit: Site.largestFile))
         let device = try site.device(arguments)
         return serveAsWorker(folder: arguments.operands[0]) { folder, reporter, stop in
             JobRun(

@@ -14,10 +14,13 @@ enum Status {
             """,
         options: [Site.option, Option(name: "json", value: nil, help: "print one JSON object")],
         files: [("WORK/status.json", "what the daemon said last")],
-        exits: [(Exit.ok, "a daemon serves"), (Exit.unavailable, "no daemon serves")],
+        exits: [
+            (Exit.ok, "a daemon serves"), (Exit.unavailable, "no daemon serves"),
+            (Exit.noPermission, "only the daemon's group may ask"),
+        ],
         examples: ["primed status", "primed status --json | jq .daemon.running"]
     ) { arguments in
-        let report = Report(try Site(arguments))
+        let report = try Report(try Site(arguments))
         show(arguments.has("json") ? try json(report, pretty: true) : report.text)
         return report.isServing ? Exit.ok : Exit.unavailable
     }
@@ -32,14 +35,14 @@ enum Status {
         let daemon: ServiceStatus?
 
         /// What there is to see now.
-        init(_ site: Site) {
-            let serving = ServiceStatus.serving(site.folders)
+        init(_ site: Site) throws(PosixError) {
+            let serving = try ServiceStatus.serving(site.folders)
             let scan = try? Inbox(site.configuration.inbox).scan()
             isServing = serving != nil
             inbox = (scan?.ready.count ?? 0) + (scan?.unsettled.count ?? 0)
             strange = scan?.strange ?? []
             results = (try? Files.list(site.configuration.outbox))?.count { !$0.hasPrefix(".") } ?? 0
-            daemon = serving ?? ServiceStatus.read(site.folders)
+            if let serving { daemon = serving } else { daemon = try ServiceStatus.read(site.folders) }
         }
 
         enum CodingKeys: String, CodingKey {
@@ -54,6 +57,9 @@ enum Status {
             } else {
                 lines.append("no daemon serves")
             }
+            if isServing, let lost = daemon?.lost, !lost.isEmpty {
+                lines.append("\(padded("lost", 12))\(lost.joined(separator: ", ")): gone until the daemon starts again")
+            }
             lines.append("\(padded("inbox", 12))\(inbox)")
             if !strange.isEmpty {
                 lines.append("\(padded("", 12))no jobs: \(strange.prefix(10).map(printable).joined(separator: ", "))")
@@ -64,19 +70,11 @@ enum Status {
                     "\(padded("running", 12))\(job.id)  \(job.progress?.words ?? "starting"), attempt \(job.attempt)")
             }
             for job in isServing ? daemon?.queue ?? [] : [] {
-                lines.append("\(padded(job.state, 12))\(job.id)\(job.reason.map { "  \($0)" } ?? "")")
+                let why = [job.failures > 0 ? "failed \(job.failures) times" : nil, job.reason].compactMap { $0 }
+                lines.append(([padded(job.state, 12) + job.id] + why).joined(separator: "  "))
             }
             return lines.joined(separator: "\n") + "\n"
         }
-    }
-}
-
-extension ServiceStatus {
-    /// What the daemon of a spool says of itself; nil where its process is gone.
-    static func serving(_ folders: Spool.Folders) -> ServiceStatus? {
-        guard let status = read(folders), status.state != .stopped else { return nil }
-        // Another user's process may not be signalled, but is there.
-        return kill(pid_t(status.pid), 0) == 0 || errno == EPERM ? status : nil
     }
 }
 
@@ -84,10 +82,12 @@ extension JobProgress {
     /// Where the job is, in a few words.
     var words: String {
         let first = min(finished + 1, targets)
-        var words = [
-            together.map { "targets \(first)-\(min(finished + $0, targets))/\(targets)" }
-                ?? "target \(first)/\(targets)"
-        ]
+        var words: [String] = []
+        if targets > 0 {
+            words.append(
+                together.map { "targets \(first)-\(min(finished + $0, targets))/\(targets)" }
+                    ?? "target \(first)/\(targets)")
+        }
         if let user { words.append("user \(user)") }
         words.append(stage)
         if let evaluation, let budget { words.append("\(evaluation)/\(budget)") }

@@ -56,7 +56,7 @@ enum Submit {
         let outbox = Outbox(site.configuration.outbox)
         let bar = ProgressBar(isShown: true)
         let deadline = MonotonicClock.seconds() + seconds
-        if ServiceStatus.serving(site.folders) == nil {
+        if try ServiceStatus.serving(site.folders) == nil {
             complain("no daemon serves \(site.folders.inbox); waiting for one")
         }
         var open = drops
@@ -78,7 +78,7 @@ enum Submit {
                 complain("time is up; still open: \(open.map(\.id.description).joined(separator: ", "))")
                 return Exit.temporary
             }
-            let running = ServiceStatus.read(site.folders)?.running ?? []
+            let running = try ServiceStatus.read(site.folders)?.running ?? []
             if let progress = running.first(where: { job in open.contains { $0.id.description == job.id } })?.progress {
                 bar.show(progress)
             }

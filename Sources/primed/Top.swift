@@ -16,7 +16,7 @@ enum Top {
         let site = try Site(arguments)
         let pause = try arguments.integer("seconds", default: 1, in: 1...3600)
         guard Terminal.isTerminal(STDOUT_FILENO) else {
-            let report = Status.Report(site)
+            let report = try Status.Report(site)
             show(report.text)
             return report.isServing ? Exit.ok : Exit.unavailable
         }
@@ -25,17 +25,17 @@ enum Top {
         show("\u{1b}[?1049h\u{1b}[?25l")
         defer { show("\u{1b}[?25h\u{1b}[?1049l") }
         while try signals.received().isEmpty {
-            show("\u{1b}[H" + screen(site))
+            show("\u{1b}[H" + (try screen(site)))
             _ = try poll([signals.descriptor.number], milliseconds: pause * 1000)
         }
         return Exit.ok
     }
 
     /// As many lines as fit, each cleared to its end, and nothing below them.
-    private static func screen(_ site: Site) -> String {
+    private static func screen(_ site: Site) throws(PosixError) -> String {
         let (columns, rows) = Terminal.size(STDOUT_FILENO) ?? (80, 24)
         let head = "primed \(Primed.version)  \(WallClock.timestamp())"
-        let lines = [head, ""] + Status.Report(site).text.split(separator: "\n").map(String.init)
+        let lines = try [head, ""] + Status.Report(site).text.split(separator: "\n").map(String.init)
         return lines.prefix(rows - 1).map { $0.prefix(columns) + "\u{1b}[K\n" }.joined() + "\u{1b}[J"
     }
 }

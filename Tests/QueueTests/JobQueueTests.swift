@@ -47,7 +47,7 @@ import Testing
         #expect(queue.add(JobQueue.Job(id: "urgent", submitter: "b", priority: 2), at: 900) == .added)
         #expect(order(queue, at: 900) == ["urgent", "old"])
         #expect(queue.add(JobQueue.Job(id: "late", submitter: "c", priority: 2), at: 9000) == .added)
-        #expect(order(queue, at: 9000) == ["urgent", "old", "late"])
+        #expect(order(queue, at: 9000) == ["old", "urgent", "late"])
         #expect(JobQueue.Job(id: "x", submitter: "x", priority: .max).priority == 1000)
     }
 
@@ -61,6 +61,22 @@ import Testing
         #expect(queue.room == 0)
         for id in ["a", "b"] { queue.finish(id) }
         #expect(queue.room == 1)
+    }
+
+    @Test func anOwnerWhoMakesUpSubmittersHasNoMoreTurns() {
+        var queue = JobQueue()
+        for n in 1...3 {
+            _ = queue.add(JobQueue.Job(id: "a\(n)", owner: 1, submitter: "name\(n)"), at: 0)
+        }
+        for n in 1...3 { _ = queue.add(JobQueue.Job(id: "b\(n)", owner: 2, submitter: "shop"), at: 1) }
+        #expect(order(queue, at: 2) == ["a1", "b1", "a2", "b2", "a3", "b3"])
+    }
+
+    @Test func whoseManyJobsAreOlderHasNoMoreTurns() {
+        var queue = JobQueue()
+        for n in 1...5 { _ = queue.add(JobQueue.Job(id: "a\(n)", owner: 1, submitter: "a"), at: 0) }
+        for n in 1...2 { _ = queue.add(JobQueue.Job(id: "b\(n)", owner: 2, submitter: "b"), at: 10_000) }
+        #expect(order(queue, at: 10_000) == ["a1", "b1", "a2", "b2", "a3", "a4", "a5"])
     }
 
     @Test func retriesWaitLongerEachTimeUpToALimit() {

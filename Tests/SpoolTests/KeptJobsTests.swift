@@ -49,6 +49,43 @@ import Testing
         #expect(bench.events.names.last == "kept-removed")
     }
 
+    @Test func whatCannotBeRemovedKeepsNothingElseFromIt() throws {
+        let bench = try Bench()
+        let spool = try bench.open()
+        for name in [".a.tmp", ".b.tmp"] { try Files.makeDirectories("\(bench.folders.kept)/\(name)") }
+        try Files.$fault.withValue({ call, path in
+            path.hasSuffix(".a.tmp") ? PosixError(call: call, path: path, errno: EACCES) : nil
+        }) {
+            try spool.removeExpired()
+        }
+        #expect(bench.kept == [".a.tmp"])
+        #expect(bench.events.names == ["trouble"])
+    }
+
+    @Test func aResultThatIsDoneIsNotTakenBack() throws {
+        let bench = try Bench()
+        bench.limits.keepsDoneSeconds = 60
+        let spool = try bench.open()
+        _ = try end(bench, spool, as: "done")
+        #expect(bench.kept == ["f"])
+        #expect(try spool.takeAgain("f") == nil)
+        #expect(bench.kept == ["f"] && bench.results == ["f"])
+    }
+
+    @Test func aNameMayEndLikeATemporaryOne() throws {
+        let bench = try Bench()
+        let spool = try bench.open()
+        try bench.drop("id x.tmp", as: "x.json")
+        let job = try #require(try spool.take("x.json"))
+        try Bench.work(job, status: "failed")
+        try spool.publish(job)
+        try spool.removeExpired()
+        #expect(bench.kept == ["x.tmp"])
+        _ = try Request(.retry, try #require(JobID("x.tmp")), of: bench.folders)
+        #expect(try spool.requests().map(\.job) == ["x.tmp"])
+        #expect(try spool.takeAgain("x.tmp")?.id == "x.tmp")
+    }
+
     @Test func aKeptJobBeginsAgainWithoutWhatFailed() throws {
         let bench = try Bench()
         let spool = try bench.open()

@@ -56,6 +56,52 @@ import Testing
         return files
     }
 
+    @Test(arguments: ["nightly.part.json", "nightly.tmp.json", "~.json", "-.json"])
+    func aClaimedJobStaysWhateverItsNameEndsIn(name: String) throws {
+        let bench = try Bench()
+        try bench.drop("job", as: name)
+        do { _ = try #require(try bench.open().take(name)) }
+        #expect(try bench.open().recover().jobs.count == 1)
+        try serve(bench)
+        #expect(bench.results == [JobID(fileName: name).description] && bench.entries == [])
+    }
+
+    @Test func whatAnAttemptDidNotFinishIsNotPublished() throws {
+        let bench = try Bench()
+        let spool = try bench.open()
+        try bench.drop("id many", as: "many.json")
+        let job = try #require(try spool.take("many.json"))
+        try job.folder.prepare()
+        for user in ["u1", "u2"] { try Bench.finish(user, of: job) }
+        // The attempt ended between a target's files and its line.
+        try Files.remove(job.folder.resultFile(of: "u2"))
+        try spool.publishTargets(of: job)
+        #expect(bench.results == ["many"])
+        #expect(try Files.list("\(bench.folders.outbox)/many") == [".digest", "u1"])
+    }
+
+    @Test func bytesAreDurableBeforeTheirNameChanges() throws {
+        let bench = try Bench()
+        let spool = try bench.open()
+        try bench.drop("id a", as: "a.json")
+        try bench.dropFolder(["manifest.json": "id f", "history": "words"], as: "f")
+        let calls = Mutex<[String]>([])
+        try Files.$fault.withValue({ call, path in
+            calls.withLock { $0.append("\(call) \(path.split(separator: "/").suffix(2).joined(separator: "/"))") }
+            return nil
+        }) {
+            for name in ["a.json", "f"] { _ = try #require(try spool.take(name)) }
+        }
+        let made = calls.withLock { $0 }
+        for (name, rename) in [
+            ("inbox/a.json", "rename job/manifest.json"), ("f/history", "rename "), ("f/manifest.json", "rename "),
+        ] {
+            let synced = try #require(made.firstIndex(of: "fsync \(name)"))
+            let renamed = try #require(made.lastIndex { $0.hasPrefix(rename) && $0.contains("job") })
+            #expect(synced < renamed)
+        }
+    }
+
     private func dropAll(_ bench: Bench) throws {
         try bench.drop("id good", as: "1.json")
         try bench.drop("id good", as: "2.json")

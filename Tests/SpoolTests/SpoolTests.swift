@@ -94,6 +94,29 @@ import Testing
         #expect(bench.results == ["b_ad"])
     }
 
+    @Test func whatCanNeverBeReadIsRefused() throws {
+        let bench = try Bench()
+        let spool = try Spool(bench.folders, limits: bench.limits) { (folder, limit) throws(PosixError) in
+            throw PosixError(call: "read", path: folder.manifest, errno: EFBIG)
+        }
+        try bench.drop("job", as: "x.json")
+        #expect(try spool.take("x.json") == nil)
+        // Paths below it are longer than the kernel takes.
+        let name = String(repeating: "n", count: 255)
+        var inner = "\(bench.path)/0"
+        try Files.makeDirectories(inner)
+        for depth in 1...20 {
+            try Files.makeDirectories("\(bench.path)/\(depth)")
+            try Files.rename(inner, to: "\(bench.path)/\(depth)/\(name)")
+            inner = "\(bench.path)/\(depth)"
+        }
+        try Files.append(Array("job".utf8), to: "\(inner)/manifest.json")
+        try Files.rename(inner, to: "\(bench.folders.inbox)/deep")
+        #expect(try spool.take("deep") == nil)
+        #expect(bench.results == ["deep", "x"] && bench.entries == [])
+        for id in ["deep", "x"] { #expect(bench.text("outbox/\(id)/result.json")?.contains("unreadable") == true) }
+    }
+
     @Test func hostileThingsAreRefusedUnread() throws {
         let bench = try Bench()
         bench.limits.manifestSize = 20

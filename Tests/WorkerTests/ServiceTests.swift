@@ -1,6 +1,7 @@
 import Glibc
 import Posix
 import Spool
+import Synchronization
 import Telemetry
 import Testing
 
@@ -20,7 +21,7 @@ import Testing
         #expect(service.tally.published == [.done: 3])
         #expect(try Files.list(bench.folders.inbox) == ["notes.txt"])
         #expect(bench.names.first == "service-ready" && bench.names.last == "service-stopped")
-        let status = try #require(ServiceStatus.read(bench.folders))
+        let status = try #require(try ServiceStatus.read(bench.folders))
         #expect(
             status.state == .stopped && status.published == ["done": 3, "rejected": 1] && status.queue == []
                 && status.pid == getpid())
@@ -95,6 +96,24 @@ import Testing
         #expect(noise == Event.workerNoise("a", lines: 6))
     }
 
+    @Test(arguments: [
+        #"{"progress":{"targets":1,"finished":9223372036854775807,"stage":"x"}}"#,
+        #"{"progress":{"targets":-1,"finished":-1,"stage":"x"}}"#,
+        #"{"progress":{"targets":1,"finished":0,"stage":"x","batch":1e300}}"#,
+        #"{"progress":{"targets":1,"finished":0,"stage":"x","remaining":1e300}}"#,
+        #"{"progress":{"targets":1,"finished":0,"stage":"\\u001b[31m"}}"#,
+        #"{"progress":{"targets":1,"finished":0,"stage":"x","user":"a b"}}"#,
+    ])
+    func aMessageThatNoWorkerSaysIsNoise(line: String) throws {
+        #expect(WorkerMessage(line: Array(line.utf8)) == nil)
+        let bench = try ServiceBench()
+        defer { bench.remove() }
+        try bench.drop("a")
+        try bench.serve("say '\(line)'; sleep 0.2; seal")
+        #expect(bench.result("a").contains("done"))
+        #expect(bench.events.contains(Event.workerNoise("a", lines: 1)))
+    }
+
     @Test func aPermanentFailureIsPublishedWithItsWords() throws {
         let bench = try ServiceBench()
         defer { bench.remove() }
@@ -133,11 +152,59 @@ import Testing
         for _ in 0..<4 { try bench.serve(#"trap 'exit 75' TERM; while :; do sleep 0.01; done"#, once: false) }
         #expect(bench.names.filter { $0 == "job-requeued" }.count == 4)
         #expect(bench.results == [] && bench.entries.count >= 2)
-        #expect(ServiceStatus.read(bench.folders)?.state == .stopped)
+        #expect(try ServiceStatus.read(bench.folders)?.state == .stopped)
         bench.when("attempt-started") {}
         try bench.serve()
         #expect(bench.results == ["a", "b", "late"] && bench.entries == [])
         #expect(!bench.names.contains("attempt-failed"))
+    }
+
+    @Test func whoDoesNotStopInTimeIsKilledAndTheJobGoesOnLater() throws {
+        let bench = try ServiceBench()
+        defer { bench.remove() }
+        try bench.drop("a")
+        bench.options.stopSeconds = 0.2
+        let signals = bench.signals
+        bench.when("attempt-started") {
+            usleep(100_000)
+            try? signals.announce(SIGTERM)
+        }
+        try bench.serve(#"trap '' TERM; while :; do sleep 0.01; done"#, once: false)
+        #expect(bench.names.contains("job-requeued") && !bench.names.contains("attempt-failed"))
+        #expect(bench.entries.count == 1)
+    }
+
+    @Test func workersGetTheConfigurationThatIsInForce() throws {
+        let bench = try ServiceBench()
+        defer { bench.remove() }
+        bench.options.configuration = Array("{ slots: 1 }".utf8)
+        var next = bench.options
+        next.configuration = Array("{ slots: 2 }".utf8)
+        let (inbox, signals) = (bench.folders.inbox, bench.signals)
+        bench.when("service-ready") {
+            try? Files.append(Array("id a".utf8), to: "\(inbox)/a.json", durable: false)
+        }
+        // The second time the file is broken.
+        let texts = Mutex([next])
+        let published = Atomic(0)
+        bench.when("job-published") {
+            let count = published.wrappingAdd(1, ordering: .relaxed).newValue
+            try? signals.announce(count < 3 ? SIGHUP : SIGTERM)
+        }
+        bench.when("service-reloaded") {
+            try? Files.append(Array("id b".utf8), to: "\(inbox)/b.json", durable: false)
+        }
+        bench.when("reload-refused") {
+            try? Files.append(Array("id c".utf8), to: "\(inbox)/c.json", durable: false)
+        }
+        try bench.serve(#"cat > "$folder/../../$id.read"; seal"#, once: false) {
+            texts.withLock { $0.popLast() }.map { ($0, Spool.Limits()) }
+        }
+        func read(_ id: String) throws -> String {
+            String(decoding: try Files.read("\(bench.path)/\(id).read", limit: 99), as: UTF8.self)
+        }
+        #expect(try read("a") == "{ slots: 1 }")
+        #expect(try read("b") == "{ slots: 2 }" && read("c") == "{ slots: 2 }")
     }
 
     @Test func aSecondTermEndsTheWorkerAtOnce() throws {

@@ -178,6 +178,50 @@ struct JobTests {
         #expect(try scene.onSite("lineage").status == 64)
     }
 
+    /// Naming an adapter is no way around the consent of the pool in which it lies.
+    @Test func aWithdrawnSharersAdapterIsNotUsedByItsPathEither() throws {
+        let scene = try Scene()
+        try FileManager.default.copyItem(
+            atPath: Scene.examples.appending(path: "pools").path, toPath: scene.path("pools"))
+        let pool = "pools/package_section/pool.json"
+        // As JSON has it: the first "consent" after the member's adapter.
+        let parts = try scene.text(pool).components(separatedBy: #""user_207""#)
+        try #require(parts.count == 2)
+        let rest = try #require(parts[1].range(of: "true"))
+        try scene.write(
+            parts[0] + #""user_207""# + parts[1].replacingCharacters(in: rest, with: "false"), to: pool)
+        try scene.write(
+            try scene.text("primed.json5").replacing("\(Scene.examples.path)/pools", with: "pools"), to: "primed.json5")
+        func sharers(_ id: String) -> String { #"[{"id": "x", "adapter": "package_section/user_\#(id)"}]"# }
+        let refused = try scene.onSite("check", try scene.manifest("refused", sharers: sharers("207")))
+        #expect(refused.status == 65 && refused.out.contains("sharers[0].adapter") && refused.out.contains("consent"))
+        #expect(try scene.onSite("run", try scene.manifest("refused", sharers: sharers("207"))).status == 65)
+        // Others are who their pool says, so that their lineage is found.
+        #expect(try scene.onSite("run", try scene.manifest("taken", sharers: sharers("240"))).status == 0)
+        #expect(try scene.result("taken").targets?.first?.sharers == ["240"])
+        // One of which the pool knows nothing.
+        try FileManager.default.copyItem(
+            atPath: scene.path("pools/package_section/user_240"), toPath: scene.path("pools/package_section/spare"))
+        let unknown = #"[{"id": "x", "adapter": "package_section/spare"}]"#
+        #expect(try scene.onSite("check", try scene.manifest("unknown", sharers: unknown)).status == 65)
+    }
+
+    @Test func aRunKnowsAFolderByAllItsFiles() throws {
+        let scene = try Scene()
+        try FileManager.default.createDirectory(atPath: scene.path("job"), withIntermediateDirectories: true)
+        let users = try String(contentsOf: Scene.examples.appending(path: "users/three.json"), encoding: .utf8)
+        try scene.write(users, to: "job/users.json")
+        _ = try scene.manifest("x", targets: #""users.json""#)
+        try scene.write(
+            try scene.text("x.manifest.json").replacing(#""id": "x", "#, with: ""), to: "job/manifest.json")
+        let first = try scene.onSite("run", "\(scene.path("job"))/")
+        #expect(first.status == 0 && first.out.contains("/outbox/job\n"), "\(first.out)\(first.errors)")
+        #expect(try scene.onSite("run", scene.path("job")).out == first.out)
+        try scene.write(users.replacing("library", with: "collection"), to: "job/users.json")
+        let second = try scene.onSite("run", scene.path("job"))
+        #expect(second.status == 65 && second.errors.contains("another manifest"))
+    }
+
     /// What stands in a history is in no log, message or report, whether the job succeeds or fails.
     @Test func historyTextStaysPrivate() throws {
         let scene = try Scene()

@@ -17,6 +17,14 @@ public final class Descriptor: Sendable {
         return Descriptor(number)
     }
 
+    /// A file in memory with these bytes, to be read from its beginning (memfd_create(2)).
+    public static func memory(_ bytes: [UInt8]) throws(PosixError) -> Descriptor {
+        let file = Descriptor(try system("memfd_create") { cposix_memory_file() })
+        try file.write(bytes)
+        try system("lseek") { lseek(file.number, 0, SEEK_SET) }
+        return file
+    }
+
     /// Opens /dev/null.
     public static func null() throws(PosixError) -> Descriptor {
         Descriptor(try system("open", "/dev/null") { open("/dev/null", O_RDWR | O_CLOEXEC) })
@@ -34,6 +42,16 @@ public final class Descriptor: Sendable {
         } catch  where error.errno == EAGAIN {
             return nil
         }
+    }
+
+    /// All that is left to read, of a blocking descriptor: `EFBIG` beyond `limit` bytes.
+    public func readAll(limit: Int) throws(PosixError) -> [UInt8] {
+        var bytes: [UInt8] = []
+        while let more = try read(), !more.isEmpty {
+            bytes += more
+            guard bytes.count <= limit else { throw PosixError(call: "read", errno: EFBIG) }
+        }
+        return bytes
     }
 
     /// Writes all of `bytes`.

@@ -1,7 +1,7 @@
 internal import CPosix
 import Glibc
 
-/// Files and folders by path. Nothing here follows a symbolic link in the last component of a path.
+/// Files and folders by path. But for `isDirectory`, nothing here follows a symbolic link in the last component of a path.
 public enum Files {
     public enum Kind: Sendable, Equatable {
         case regular, directory, symbolicLink
@@ -83,7 +83,8 @@ public enum Files {
         try listing(folder).names
     }
 
-    public static func listing(_ folder: String) throws(PosixError) -> Listing {
+    /// - Parameter limit: names after so many are not read: which ones those are, the file system decides.
+    public static func listing(_ folder: String, limit: Int = .max) throws(PosixError) -> Listing {
         let descriptor = try system("open", folder) {
             Glibc.open(folder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
         }
@@ -94,6 +95,7 @@ public enum Files {
             } else {
                 listing.undecodable += 1
             }
+            return listing.names.count + listing.undecodable < limit
         }
         listing.names.sort { $0.utf8.lexicographicallyPrecedes($1.utf8) }
         return listing
@@ -176,9 +178,9 @@ public enum Files {
         return bytes
     }
 
-    /// Calls `body` with every name but `.` and `..`; closes `descriptor`.
+    /// Calls `body` with the names but `.` and `..` while it answers true; closes `descriptor`.
     static func forEachEntry(
-        of descriptor: Int32, path: String, _ body: (UnsafePointer<CChar>) throws(PosixError) -> Void
+        of descriptor: Int32, path: String, _ body: (UnsafePointer<CChar>) throws(PosixError) -> Bool
     ) throws(PosixError) {
         guard let stream = fdopendir(descriptor) else {
             let reason = errno
@@ -194,7 +196,8 @@ public enum Files {
             }
             let nameOffset = MemoryLayout<dirent>.offset(of: \.d_name)!
             let name = UnsafeRawPointer(entry).advanced(by: nameOffset).assumingMemoryBound(to: CChar.self)
-            if strcmp(name, ".") != 0 && strcmp(name, "..") != 0 { try body(name) }
+            if strcmp(name, ".") == 0 || strcmp(name, "..") == 0 { continue }
+            guard try body(name) else { return }
         }
     }
 }

@@ -30,7 +30,9 @@ extension Files {
     private static func add(
         _ folder: String, below: String, depth: Int, entries: Int, to survey: inout Survey
     ) throws(PosixError) {
-        let listing = try listing(folder)
+        // One more than is allowed tells that there are more.
+        let room = max(0, entries - survey.files - survey.folders)
+        let listing = try listing(folder, limit: room == .max ? .max : room + 1)
         if listing.undecodable > 0 {
             survey.offender = .nameNotUTF8(in: below)
             return
@@ -66,11 +68,7 @@ extension Files {
             let path = "\(folder)/\(name)"
             switch try status(path).kind {
             case .directory: try sync(tree: path)
-            case .regular:
-                try willChange("fsync", path)
-                let file = Descriptor(
-                    try system("open", path) { Glibc.open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK) })
-                try system("fsync", path) { fsync(file.number) }
+            case .regular: try sync(file: path)
             case .symbolicLink, .special: continue
             }
         }
@@ -91,6 +89,7 @@ extension Files {
         var names: [[CChar]] = []
         try forEachEntry(of: dup(inner), path: path) {
             names.append(Array(UnsafeBufferPointer(start: $0, count: strlen($0) + 1)))
+            return true
         }
         let descriptor = Descriptor(inner)
         for entry in names { try removeEntry(entry, in: descriptor.number, path: path) }

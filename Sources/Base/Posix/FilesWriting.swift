@@ -14,12 +14,15 @@ extension Files {
 
     /// Replaces `path` in one step: a reader sees the old bytes or the new ones, and so does the next start after a power
     /// cut when `durable`.
+    ///
+    /// - Parameter isShared: whether the file gets all of `mode`, whatever the process's mask takes away.
     public static func writeAtomically(
-        _ bytes: [UInt8], to path: String, mode: UInt32 = 0o644, durable: Bool = true
+        _ bytes: [UInt8], to path: String, mode: UInt32 = 0o644, isShared: Bool = false, durable: Bool = true
     ) throws(PosixError) {
         let temporary = "\(parent(of: path))/.\(String(UInt64.random(in: .min ... .max), radix: 36)).tmp"
         do throws(PosixError) {
             try write(bytes, to: temporary, flags: O_CREAT | O_EXCL, mode: mode, durable: durable)
+            if isShared { try set(mode: mode, of: temporary) }
             try rename(temporary, to: path)
         } catch {
             try? remove(temporary)
@@ -66,6 +69,14 @@ extension Files {
         }
     }
 
+    /// Makes a regular file's bytes survive a power cut, whoever wrote them.
+    public static func sync(file path: String) throws(PosixError) {
+        try willChange("fsync", path)
+        let file = Descriptor(
+            try system("open", path) { Glibc.open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK) })
+        try system("fsync", path) { fsync(file.number) }
+    }
+
     // MARK: - Names
 
     /// Gives `source` the name `destination`, replacing what has it; with `replacing` false that is `EEXIST` instead.
@@ -106,6 +117,11 @@ extension Files {
         let descriptor = Descriptor(
             try system("open", folder) { Glibc.open(folder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC) })
         try system("fsync", folder) { fsync(descriptor.number) }
+    }
+
+    /// Whether this process may list a folder and add and remove what is in it.
+    public static func mayChange(_ folder: String) -> Bool {
+        faccessat(AT_FDCWD, folder, R_OK | W_OK | X_OK, AT_EACCESS) == 0
     }
 
     /// Whether `path` is a folder, or a symbolic link to one.

@@ -8,6 +8,7 @@ extension EventKind {
         case .serviceStopping: .serviceStopping(running: 1)
         case .serviceStopped: .serviceStopped
         case .serviceReloaded: .serviceReloaded
+        case .reloadRefused: .reloadRefused
         case .trouble: .trouble(PosixError(call: "rename", path: "/var/lib/primed/work", errno: 28))
         case .memoryUnbounded:
             .memoryUnbounded(PosixError(call: "mkdir", path: "/sys/fs/cgroup/primed-probe", errno: 30))
@@ -31,7 +32,7 @@ extension EventKind {
         case .workerNoise: .workerNoise("nightly-1", lines: 3)
         case .jobStarted: .jobStarted("nightly-1", targets: 40, attempt: 1)
         case .jobFinished: .jobFinished("nightly-1", status: "done", seconds: 143.2)
-        case .targetStarted: .targetStarted(user: "4711", history: 40, prompts: 40, queries: 5)
+        case .targetStarted: .targetStarted(user: "4711", history: 40, queries: 5)
         case .sharersSelected: .sharersSelected(user: "4711", sharers: ["207", "240"], similarities: [0.93, 0.91])
         case .runResumed: .runResumed(user: "4711", evaluations: 14)
         case .evaluated: .evaluated(user: "4711", evaluation: 3, of: 30, utility: 1.2, similarity: 0.8, fitness: 1.12)

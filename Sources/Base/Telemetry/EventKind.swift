@@ -7,6 +7,7 @@ public enum EventKind: String, CaseIterable, Sendable {
     case serviceStopping = "service-stopping"
     case serviceStopped = "service-stopped"
     case serviceReloaded = "service-reloaded"
+    case reloadRefused = "reload-refused"
     case trouble
     case memoryUnbounded = "memory-unbounded"
     case diskFull = "disk-full"
@@ -40,7 +41,7 @@ public enum EventKind: String, CaseIterable, Sendable {
 
     public var level: Level {
         switch self {
-        case .trouble, .fileUnclaimable, .deviceLost: .error
+        case .trouble, .fileUnclaimable, .deviceLost, .reloadRefused: .error
         case .memoryUnbounded, .diskFull, .announcementsLost, .namesIgnored, .jobRejected, .attemptFailed, .workerNoise,
             .targetFailed:
             .warning
@@ -63,6 +64,8 @@ public enum EventKind: String, CaseIterable, Sendable {
             "The daemon has stopped; unfinished jobs go on when it starts again."
         case .serviceReloaded:
             "The configuration was read again."
+        case .reloadRefused:
+            "The configuration cannot be used; standard error says why. What was in force stays so, for workers too."
         case .trouble:
             "A system call failed on a file of the daemon's own. It tries again later; look at the disk and at rights."
         case .memoryUnbounded:
@@ -84,7 +87,7 @@ public enum EventKind: String, CaseIterable, Sendable {
         case .jobRejected:
             "A manifest is mistaken. The result says where; what was dropped is kept for a while (`primed kept`)."
         case .targetsPublished:
-            "So many targets of a job that goes on are in the outbox."
+            "`count` finished targets of a job that is still running are in the outbox."
         case .jobPublished:
             "A result is in the outbox."
         case .keptRemoved:
@@ -114,11 +117,11 @@ public enum EventKind: String, CaseIterable, Sendable {
         case .runResumed:
             "The journal of an interrupted run was found: so many evaluations need not be made again."
         case .evaluated:
-            "A candidate's scores on the history."
+            "A candidate's scores on the history. In log.jsonl alone, when its target is done."
         case .targetFinished:
             "A target has its result."
         case .targetFailed:
-            "A target has none; the words are in result.json."
+            "A target failed; result.json says why."
         }
     }
 

@@ -9,10 +9,10 @@ extension Event {
         Event(.jobFinished, ["job": .id(job), "status": .id(status), "seconds": .duration(seconds)])
     }
 
-    public static func targetStarted(user: String, history: Int, prompts: Int, queries: Int) -> Event {
+    public static func targetStarted(user: String, history: Int, queries: Int) -> Event {
         Event(
             .targetStarted,
-            ["user": .id(user), "history": .count(history), "prompts": .count(prompts), "queries": .count(queries)])
+            ["user": .id(user), "history": .count(history), "queries": .count(queries)])
     }
 
     public static func sharersSelected(user: String, sharers: [String], similarities: [Double]) -> Event {

@@ -15,6 +15,7 @@ extension Event {
 
     public static let serviceStopped = Event(.serviceStopped)
     public static let serviceReloaded = Event(.serviceReloaded)
+    public static let reloadRefused = Event(.reloadRefused)
 
     /// A system call failed on a file of the daemon's own; it tries again later.
     public static func trouble(_ error: PosixError) -> Event {

@@ -124,6 +124,10 @@ extension Configuration {
                 "stall_seconds", \.stallSeconds, 1...1e6,
                 "Seconds without a sign of life after which a job's worker is killed."),
             .number(
+                "stop_seconds", \.stopSeconds, 0...1e6,
+                "Seconds that jobs may take to come to a point from which they can go on, once the daemon is asked to stop; "
+                    + "after that their workers are killed, and what they did since that point is done again."),
+            .number(
                 "retry_seconds", \.retrySeconds, 0...3600,
                 "Seconds before a job that failed is tried again; twice as long each further time, an hour at most."),
             .number(

@@ -36,6 +36,8 @@ public struct Configuration: Equatable, Sendable {
     public var rescanSeconds = 60.0
     /// Seconds without a sign after which a worker is killed.
     public var stallSeconds = 600.0
+    /// Seconds that jobs may take to come to a stop, once the daemon is asked to.
+    public var stopSeconds = 240.0
     /// Seconds before a job that failed is tried again; twice as long each further time.
     public var retrySeconds = 15.0
     /// How long a job may run, all its tries together; 0 for as long as it takes.

@@ -8,6 +8,8 @@ public struct SpooledJob: Sendable, Equatable {
     public let folder: JobFolder
     /// What makes this job the one it is, see `JobDigest`.
     public let digest: String
+    /// The user id of the file's owner.
+    public let owner: UInt32
     /// Whose job it is, as the manifest says or by the owner of the file.
     public let submitter: String
     /// The larger, the sooner.
@@ -35,8 +37,8 @@ extension Spool {
         let origin = try folder.readOrigin()
         let digest: String
         let reading: Reading
-        switch try examine(folder, origin: origin) {
-        case .sound(let found): (digest, reading) = (found, try reader(folder, limits.manifestSize))
+        switch try examination(of: folder, origin: origin) {
+        case .sound(let found): (digest, reading) = (found, try read(folder, origin))
         case .offensive(let found, let problem): (digest, reading) = (found, .mistaken(id: nil, problem))
         }
         let named = JobID(fileName: origin.name)
@@ -52,13 +54,21 @@ extension Spool {
             }
             let owner = try Files.status(contents(of: folder, origin)).owner
             let job = SpooledJob(
-                id: id.description, folder: folder, digest: digest, submitter: submitter ?? "uid:\(owner)",
+                id: id.description, folder: folder, digest: digest, owner: owner,
+                submitter: submitter ?? "uid:\(owner)",
                 priority: priority, seconds: seconds)
             live[job.id] = job
             log(.jobClaimed(job.id, file: origin.name, submitter: job.submitter, owner: Int(owner)))
             return job
         }
         return nil
+    }
+
+    /// What the reader makes of a manifest; one that it can never read is a mistake.
+    private func read(_ folder: JobFolder, _ origin: JobFolder.Origin) throws(PosixError) -> Reading {
+        do throws(PosixError) { return try reader(folder, limits.manifestSize) } catch  where !error.mayPass {
+            return .mistaken(id: nil, .unreadable(error, at: origin.place("manifest.json")))
+        }
     }
 
     private func refuse(_ folder: JobFolder, id: String, digest: String, _ problem: Problem) throws(PosixError) {
@@ -116,6 +126,14 @@ extension Spool {
         origin.isFolder ? folder.job : folder.manifest
     }
 
+    /// What was found when the job was admitted first, or what is found now.
+    private func examination(of folder: JobFolder, origin: JobFolder.Origin) throws(PosixError) -> Examination {
+        if let digest = try folder.readDigest() { return .sound(digest: digest) }
+        let found = try examine(folder, origin: origin)
+        if case .sound(let digest) = found { try folder.write(digest: digest) }
+        return found
+    }
+
     private func examine(_ folder: JobFolder, origin: JobFolder.Origin) throws(PosixError) -> Examination {
         let path = contents(of: folder, origin)
         if let problem = try offence(in: folder, origin) {
@@ -123,12 +141,9 @@ extension Spool {
         }
         do throws(PosixError) {
             return .sound(digest: try origin.isFolder ? JobDigest.of(folder: path) : JobDigest.of(manifest: path))
-        } catch  where error.errno == EACCES {
-            let place = error.path.dropFirst(folder.job.utf8.count + 1)
-            let problem = Problem(
-                code: "unreadable", message: "the daemon may not read this; give its user the right to",
-                place: origin.place(String(place)))
-            return .offensive(digest: try JobDigest.of(unreadable: path), problem)
+        } catch  where !error.mayPass {
+            let place = origin.place(String(error.path.dropFirst(folder.job.utf8.count + 1)))
+            return .offensive(digest: try JobDigest.of(unreadable: path), .unreadable(error, at: place))
         }
     }
 
@@ -139,9 +154,9 @@ extension Spool {
         }
         let survey: Files.Survey
         do throws(PosixError) { survey = try Files.survey(folder.job, entries: limits.files) } catch
-            where error.errno == EACCES
+            where !error.mayPass
         {
-            return problem("unreadable", "", "the daemon may not look into this folder; give its user the right to")
+            return .unreadable(error, at: origin.place(""))
         }
         switch survey.offender {
         case .symbolicLink(let path): return problem("symbolic-link", path, "is a symbolic link; drop the file itself")
@@ -177,6 +192,14 @@ extension JobFolder.Origin {
 }
 
 extension Problem {
+    fileprivate static func unreadable(_ error: PosixError, at place: String) -> Problem {
+        let message =
+            error.errno == EACCES
+            ? "the daemon may not read this; give its user the right to"
+            : "it cannot be read (\(error.call): \(error.reason)); drop regular files that can"
+        return Problem(code: "unreadable", message: message, place: place)
+    }
+
     fileprivate static func idTaken(_ id: JobID, in origin: JobFolder.Origin) -> Problem {
         Problem(
             code: "id-taken",

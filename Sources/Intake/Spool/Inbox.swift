@@ -40,9 +40,9 @@ public struct Inbox: Sendable {
     }
 
     /// - Parameters:
-    ///   - announced: names that the kernel said were closed after writing or moved here.
+    ///   - announced: when the kernel said that a name was closed after writing or moved here, in nanoseconds since 1970.
     ///   - limit: how many are wanted; more are not looked at closely.
-    public func scan(announced: Set<String> = [], limit: Int = .max) throws(PosixError) -> Scan {
+    public func scan(announced: [String: Int64] = [:], limit: Int = .max) throws(PosixError) -> Scan {
         var backlog = Backlog()
         return try scan(&backlog, announced: announced, limit: limit)
     }
@@ -50,7 +50,7 @@ public struct Inbox: Sendable {
     /// As above, from the names that wait in `backlog`. Who drops the first file of theirs while others wait gets their turn
     /// with the next listing.
     public func scan(
-        _ backlog: inout Backlog, announced: Set<String> = [], limit: Int = .max
+        _ backlog: inout Backlog, announced: [String: Int64] = [:], limit: Int = .max
     ) throws(PosixError) -> Scan {
         var scan = Scan()
         let start = MonotonicClock.seconds()
@@ -59,8 +59,6 @@ public struct Inbox: Sendable {
             // Not both lists at once.
             backlog.waiting = []
             backlog.waiting = try candidates(&scan)
-            let end = MonotonicClock.seconds()
-            backlog.nextListing = end + 10 * (end - start)
         }
         while scan.ready.count < limit, var candidate = backlog.waiting.popFirst() {
             // Whoever dropped it may take it back, or go on writing, at any time.
@@ -69,11 +67,17 @@ public struct Inbox: Sendable {
                 continue
             }
             if isEmpty(candidate.status) { continue }
-            if isWhole(candidate, isAnnounced: announced.contains(candidate.name)) {
+            // Written to since, it is being written anew.
+            let isAnnounced = announced[candidate.name].map { candidate.status.modified <= $0 } ?? false
+            if isWhole(candidate, isAnnounced: isAnnounced) {
                 scan.ready.append(candidate.name)
             } else {
                 scan.unsettled.append(candidate.name)
             }
+        }
+        if backlog.isFresh {
+            let end = MonotonicClock.seconds()
+            backlog.nextListing = end + 10 * (end - start)
         }
         // What came since the listing is not known yet.
         scan.hasMore = !backlog.waiting.isEmpty || !backlog.isFresh
@@ -145,10 +149,13 @@ public struct Inbox: Sendable {
     /// In seconds.
     private func age(of status: Files.Status) -> Double { Double(WallClock.nanoseconds() - status.modified) / 1e9 }
 
-    /// Whether nothing in the folder changes any more. One too deep to look through will be refused, so it may be taken.
+    /// Whether nothing in the folder changes any more. One too deep or too wide to look through will be refused, so it may be
+    /// taken.
     private func isFolderQuiet(_ path: String, _ status: Files.Status, depth: Int) -> Bool {
+        let widest = Spool.Limits().files
         guard depth < 16 else { return true }
-        guard isQuiet(status), let names = try? Files.list(path) else { return false }
+        guard isQuiet(status), let names = try? Files.listing(path, limit: widest).names else { return false }
+        if names.count == widest { return true }
         return names.allSatisfy { name in
             let inner = "\(path)/\(name)"
             guard let status = try? Files.status(inner) else { return false }

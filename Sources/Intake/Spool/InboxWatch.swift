@@ -5,8 +5,11 @@ public final class InboxWatch {
     private let inotify: Inotify
     private let watch: Int32
 
-    /// Names that were closed after writing or moved in, and were not forgotten yet.
-    public private(set) var announced: Set<String> = []
+    /// When names were said to have been closed after writing or moved in, in nanoseconds since 1970; those that were not
+    /// forgotten yet.
+    public private(set) var announced: [String: Int64] = [:]
+    /// More are not remembered: a name of which nothing is known is whole when it has been left alone.
+    private static let mostAnnounced = 1 << 17
 
     /// Begins to watch. Scan afterwards, so that nothing falls between.
     public init(_ inbox: Inbox) throws(PosixError) {
@@ -34,14 +37,18 @@ public final class InboxWatch {
             switch event {
             case .change(_, let name, let changes):
                 let isWhole = !changes.isDisjoint(with: [.closedAfterWriting, .movedIn])
-                if isWhole && !Inbox.isTemporary(name) { announced.insert(name) }
+                if isWhole && !Inbox.isTemporary(name) { announced[name] = WallClock.nanoseconds() }
             case .overflow: news.hasLost = true
             case .ended: news.hasEnded = true
             }
         }
+        if announced.count > Self.mostAnnounced { announced = [:] }
         return news
     }
 
     /// Drops announcements of names that are not in the inbox any more.
-    public func forget(_ names: some Sequence<String>) { announced.subtract(names) }
+    public func forget(_ names: some Sequence<String>) { for name in names { announced[name] = nil } }
+
+    /// For whoever looks at every name whenever there is news.
+    public func forgetAll() { announced = [:] }
 }

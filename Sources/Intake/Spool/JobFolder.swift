@@ -4,6 +4,7 @@ import Posix
 ///
 ///     path/origin           the name it was dropped under
 ///     path/job/             the manifest and the files it names, as they came (not in a foreground run)
+///     path/digest           what makes the job the one it is, see `JobDigest`
 ///     path/attempts         who tried, see `Attempts`
 ///     path/rounds/          what a later attempt goes on from within a cohort of targets
 ///     path/results/         what result.json will say of each finished target
@@ -36,6 +37,8 @@ public struct JobFolder: Sendable, Equatable {
     public var rounds: String { "\(path)/rounds" }
     public var results: String { "\(path)/results" }
     public var targets: String { "\(path)/targets" }
+    /// What result.json will say of a target.
+    public func resultFile(of user: String) -> String { "\(results)/\(user).json" }
     public var log: String { "\(path)/log.jsonl" }
     public var staging: String { "\(path)/staging" }
     public var result: String { "\(path)/result" }
@@ -73,6 +76,22 @@ public struct JobFolder: Sendable, Equatable {
         try Files.writeAtomically(Array("\(value.isFolder ? "folder" : "file") \(value.name)".utf8), to: origin)
     }
 
+    /// What the job was when it was admitted: nobody has to read all of it again to know.
+    func readDigest() throws(PosixError) -> String? {
+        try Files.readIfPresent("\(path)/digest", limit: 100).map { String(decoding: $0, as: UTF8.self) }
+    }
+
+    func write(digest: String) throws(PosixError) {
+        try Files.writeAtomically(Array(digest.utf8), to: "\(path)/digest")
+    }
+
+    /// Forgets what was made of another manifest of this id: a foreground run works in one folder for all of them.
+    public func begin(digest: String) throws(PosixError) {
+        if try readDigest() == digest { return }
+        for remains in [rounds, results, targets, staging, result, log] { try Files.removeTree(remains) }
+        try write(digest: digest)
+    }
+
     /// Makes the folder and keeps others from working in it as long as the lock lives. For foreground runs: a daemon's jobs
     /// are under the lock of its spool.
     public func lock() throws(PosixError) -> FileLock {
@@ -98,6 +117,9 @@ public struct JobFolder: Sendable, Equatable {
         try Files.rename(staging, to: "\(targets)/\(user)")
         try Files.sync(directory: targets)
     }
+
+    /// Takes back what an attempt that was cut short made of a target.
+    public func discard(target user: String) throws(PosixError) { try Files.removeTree("\(targets)/\(user)") }
 
     /// Ends the job: its `result.json` and the log are whole, and every target that is done is among `targets`.
     public func seal(_ resultFile: [UInt8]) throws(PosixError) {

@@ -27,16 +27,16 @@ extension Spool {
             try outbox.retire(JobFolder(claimed: "\(folders.kept)/\(job.name)"))
             log(.keptRemoved(job.name))
         }
-        // What an earlier removal left.
-        for name in try Files.list(folders.kept) where Inbox.isTemporary(name) {
-            try Files.removeTree("\(folders.kept)/\(name)")
+        // What an earlier removal left; what cannot be removed keeps nothing else from it.
+        for name in try Files.list(folders.kept) where Self.isRemnant(name) {
+            do throws(PosixError) { try Files.removeTree("\(folders.kept)/\(name)") } catch { log(.trouble(error)) }
         }
     }
 
     /// The kept jobs of a spool, by name; nobody needs to serve it.
     public static func kept(_ folders: Folders, _ limits: Limits) throws(PosixError) -> [KeptJob] {
         let names = try Files.isPresent(folders.kept) ? Files.list(folders.kept) : []
-        return names.filter { !Inbox.isTemporary($0) }.compactMap { name in
+        return names.filter { !isRemnant($0) }.compactMap { name in
             guard let record = try? JobFolder(claimed: "\(folders.kept)/\(name)").readPublication() else { return nil }
             return KeptJob(
                 name: name, status: record.status, code: record.code, published: record.time,
@@ -45,10 +45,12 @@ extension Spool {
     }
 
     /// Takes a kept job up again, without what failed in it.
-    /// - Returns: the job; nil where none of that name is kept, or it is refused once more.
+    /// - Returns: the job; nil where none of that name is kept, it has a result to keep, or it is refused once more.
     public func takeAgain(_ name: String) throws(PosixError) -> SpooledJob? {
         let kept = JobFolder(claimed: "\(folders.kept)/\(name)")
-        guard JobID(name) != nil, try kept.readPublication() != nil else { return nil }
+        guard JobID(name) != nil, let record = try kept.readPublication(), record.status.callsForRetry else {
+            return nil
+        }
         let place = nextEntry(for: try kept.readOrigin().name)
         try kept.markTakenAgain()
         try Files.rename(kept.path, to: place.path, replacing: false)

@@ -137,9 +137,15 @@ public struct Outbox: Sendable {
         try Files.sync(directory: place)
     }
 
-    /// The targets whose files wait to be published.
+    /// The targets whose files wait to be published. Files without a line for result.json are of an attempt that was cut
+    /// short: the next one makes them anew, and may make others.
     private func finished(in folder: JobFolder) throws(PosixError) -> [String] {
-        try Files.isPresent(folder.targets) ? Files.list(folder.targets) : []
+        var users: [String] = []
+        for user in try Files.isPresent(folder.targets) ? Files.list(folder.targets) : []
+        where try Files.isPresent(folder.resultFile(of: user)) {
+            users.append(user)
+        }
+        return users
     }
 
     private func freeName(_ name: String, digest: String) throws(PosixError) -> String {
@@ -149,8 +155,8 @@ public struct Outbox: Sendable {
 
     private func write(_ digest: String, to place: String, from folder: JobFolder) throws(PosixError) {
         // Written beside the result, where a torn temporary file will not be published.
-        try Files.writeAtomically(Array("\(digest)\n".utf8), to: "\(folder.path)/digest")
-        try Files.rename("\(folder.path)/digest", to: "\(place)/\(Self.digestFile)")
+        try Files.writeAtomically(Array("\(digest)\n".utf8), to: "\(folder.path)/.digest")
+        try Files.rename("\(folder.path)/.digest", to: "\(place)/\(Self.digestFile)")
         try Files.sync(directory: place)
     }
 
@@ -160,7 +166,10 @@ public struct Outbox: Sendable {
     func retire(_ folder: JobFolder) throws(PosixError) {
         let above = Files.parent(of: folder.path)
         let retired = "\(above)/.\(Files.name(of: folder.path)).tmp"
-        if try Files.isPresent(folder.path) { try Files.rename(folder.path, to: retired) }
+        if try Files.isPresent(folder.path) {
+            try Files.removeTree(retired)
+            try Files.rename(folder.path, to: retired)
+        }
         // What the disk refuses from here on is no reason to do anything again: recovery removes what is left.
         try? Files.sync(directory: above)
         try? Files.removeTree(retired)

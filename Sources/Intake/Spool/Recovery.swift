@@ -15,24 +15,30 @@ public struct Recovery: Sendable, Equatable {
 extension Spool {
     /// Puts everything right that was cut short, now or when the spool was last served: call it before anything is taken,
     /// and again from time to time, for what could not be written then.
-    public func recover() throws(PosixError) -> Recovery {
+    ///
+    /// - Parameter sign: called between jobs, any of which may take a while.
+    public func recover(_ sign: () -> Void = {}) throws(PosixError) -> Recovery {
         let known = Set(live.values.map(\.folder.path))
         var recovery = Recovery()
         for name in try Files.list(folders.work) {
             let path = "\(folders.work)/\(name)"
             if known.contains(path) || path == folders.kept || path == folders.requests { continue }
             do throws(PosixError) {
-                try recover(path, isTemporary: Inbox.isTemporary(name), &recovery)
+                if Self.isRemnant(name) { try Files.removeTree(path) } else { try recover(path, &recovery) }
             } catch {
                 log(.trouble(error))
                 recovery.isPartial = recovery.isPartial || error.mayPass
             }
+            sign()
         }
         return recovery
     }
 
-    private func recover(_ path: String, isTemporary: Bool, _ recovery: inout Recovery) throws(PosixError) {
-        if isTemporary { return try Files.removeTree(path) }
+    /// Whether a name under `work` is what a step that was cut short left: jobs, kept ones and requests never begin with a
+    /// dot. (How they end, whoever dropped them decides.)
+    static func isRemnant(_ name: String) -> Bool { name.hasPrefix(".") }
+
+    private func recover(_ path: String, _ recovery: inout Recovery) throws(PosixError) {
         guard try Files.status(path).kind == .directory else { return }
         let folder = JobFolder(claimed: path)
         if try folder.isTakenAgain() {

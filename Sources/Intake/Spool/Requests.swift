@@ -62,7 +62,7 @@ extension Spool {
     /// What operators ask for. Answers that nobody came for are removed after an hour.
     public func requests() throws(PosixError) -> [Request] {
         var requests: [Request] = []
-        for name in try Files.list(folders.requests) where !Inbox.isTemporary(name) {
+        for name in try Files.list(folders.requests) where !Self.isRemnant(name) {
             if let request = Request(fileName: name) {
                 requests.append(request)
             } else if let status = try? Files.status("\(folders.requests)/\(name)"),

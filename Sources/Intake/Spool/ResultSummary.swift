@@ -12,6 +12,14 @@ public enum JobStatus: String, Codable, Sendable, CaseIterable {
     case cancelled
     /// The manifest is mistaken.
     case rejected
+
+    /// Whether there is something to do again.
+    var callsForRetry: Bool {
+        switch self {
+        case .failed, .cancelled, .rejected: true
+        case .done, .held: false
+        }
+    }
 }
 
 /// The part of `result.json` that a spool and the commands read, and all of it for a job that never ran.

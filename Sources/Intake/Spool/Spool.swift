@@ -50,10 +50,7 @@ public final class Spool {
 
         /// How long a job of that outcome is kept.
         func keepsSeconds(_ status: JobStatus) -> Double {
-            switch status {
-            case .failed, .rejected, .cancelled: keepsFailedSeconds
-            case .done, .held: keepsDoneSeconds
-            }
+            status.callsForRetry ? keepsFailedSeconds : keepsDoneSeconds
         }
 
         /// Whether a disk with that much room may take another job.
@@ -77,7 +74,8 @@ public final class Spool {
     var live: [String: SpooledJob] = [:]
     /// Manifests that were refused since this daemon began.
     public internal(set) var rejected = 0
-    private var latestEntry: Int64 = 0
+    /// What the name of the last place under `work` began with.
+    var latestEntry: Int64 = 0
 
     /// Takes the spool, making its folders where they are missing.
     public init(_ folders: Folders, limits: Limits = Limits(), log: Log = .none, reader: @escaping Reader)
@@ -98,46 +96,6 @@ public final class Spool {
         try Self.checkSeparate(folders)
         lock = try Self.takeLock("\(folders.work)/daemon.lock", seconds: limits.lockSeconds)
         try Self.checkRenames(folders)
-    }
-
-    // MARK: - Claiming
-
-    /// Takes a name out of the inbox and reads the job; nil when it was gone, was refused, or was there already.
-    public func take(_ name: String) throws(PosixError) -> SpooledJob? {
-        guard let folder = try claim(name) else { return nil }
-        return try admit(folder)
-    }
-
-    /// Moves a name of the inbox into a new folder under `work`; nil when it was gone.
-    func claim(_ name: String) throws(PosixError) -> JobFolder? {
-        let source = "\(folders.inbox)/\(name)"
-        guard let status = try? Files.status(source) else { return nil }
-        let folder = nextEntry(for: name)
-        try Files.makeDirectories(folder.path, mode: 0o700)
-        let isFolder = status.kind == .directory
-        do throws(PosixError) {
-            try folder.writeOrigin(JobFolder.Origin(name: name, isFolder: isFolder))
-            if !isFolder { try Files.makeDirectories(folder.job) }
-            try Files.rename(source, to: isFolder ? folder.job : folder.manifest, replacing: false)
-        } catch {
-            // The rename was the last step, so nothing of the job is here.
-            try? Files.removeTree(folder.path)
-            if error.errno == ENOENT { return nil }
-            throw error
-        }
-        if !isFolder { try Files.sync(directory: folder.job) }
-        try Files.sync(directory: folder.path)
-        try Files.sync(directory: folders.inbox)
-        return folder
-    }
-
-    /// The place of the next job under `work`. The names' order is the order of the claims.
-    func nextEntry(for name: String) -> JobFolder {
-        latestEntry = max(latestEntry + 1, WallClock.nanoseconds())
-        let time = String(latestEntry, radix: 36)
-        let id = JobID(fileName: name).description.prefix(40)
-        return JobFolder(
-            claimed: "\(folders.work)/\(String(repeating: "0", count: 13 - time.utf8.count))\(time)-\(id)")
     }
 
     /// Whether the disk has room for another job; if not, leave the inbox alone.

@@ -7,6 +7,8 @@ public struct SpoolError: Error, Equatable, Sendable, CustomStringConvertible {
         case differentFileSystems = "different-file-systems"
         case foldersOverlap = "folders-overlap"
         case system = "system"
+        /// Something was short, or a disk failed: another time it may be had.
+        case unavailable
     }
 
     public let code: Code
@@ -25,6 +27,6 @@ public struct SpoolError: Error, Equatable, Sendable, CustomStringConvertible {
     }
 
     init(_ error: PosixError, remedy: String) {
-        self.init(.system, error.path, found: error.description, remedy: remedy)
+        self.init(error.mayPass ? .unavailable : .system, error.path, found: error.description, remedy: remedy)
     }
 }

@@ -2,18 +2,23 @@
 /// calls give the same answers.
 ///
 /// Of the jobs that may run, those with the highest priority come first; a waiting job gains one step of priority per
-/// `Policy.agingSeconds`, so none starves. Among equals it is the turn of the submitter who has the fewest jobs running,
-/// then of the one whose turn is longest ago. Of one submitter's jobs new ones and retries alternate, each kind in the
-/// order of arrival.
+/// `Policy.agingSeconds` until it is level with the highest, so none starves and none gets ahead by its age alone. Among
+/// equals it is the turn of the owner who has the fewest jobs running, then of the one whose turn is longest ago, and among
+/// the jobs of one owner, who may drop for many, of their submitters likewise. Of one submitter's jobs new ones and retries
+/// alternate, each kind in the order of arrival.
 public struct JobQueue: Sendable, Equatable {
     public struct Job: Sendable, Equatable {
         public let id: String
+        /// The user id of whoever dropped it, which nobody can make up.
+        public let owner: UInt32
+        /// Whom it is for, as its owner says.
         public let submitter: String
         public let priority: Int
 
         /// Priorities beyond ±1000 count as that.
-        public init(id: String, submitter: String, priority: Int = 0) {
+        public init(id: String, owner: UInt32 = 0, submitter: String, priority: Int = 0) {
             self.id = id
+            self.owner = owner
             self.submitter = submitter
             self.priority = min(1000, max(-1000, priority))
         }
@@ -57,7 +62,7 @@ public struct JobQueue: Sendable, Equatable {
     public var policy: Policy
     /// In the order of their arrival.
     public private(set) var entries: [Entry] = []
-    private var turns: [String: Int] = [:]
+    private var turns = Shares()
     private var starts = 0
     private var arrivals = 0
     private var lastWasRetry = false
@@ -101,35 +106,37 @@ public struct JobQueue: Sendable, Equatable {
 
     /// The job whose turn it is, from now on running; nil when none may run.
     public mutating func next(at time: Double) -> Job? {
-        var running: [String: Int] = [:]
-        for entry in entries where entry.isRunning { running[entry.job.submitter, default: 0] += 1 }
+        var running = Shares()
+        for entry in entries where entry.isRunning { running.set(of: entry.job) { $0 + 1 } }
         let eligible = entries.indices.filter { entries[$0].mayRun(at: time) }
-        let chosen = eligible.min { left, right in
-            rank(entries[left], running: running, at: time) < rank(entries[right], running: running, at: time)
-        }
+        let highest = eligible.map { entries[$0].job.priority }.max() ?? 0
+        let ranks = eligible.map { (index: $0, rank: rank(entries[$0], highest, running, at: time)) }
+        let chosen = ranks.min { $0.rank < $1.rank }?.index
         guard let chosen else { return nil }
         let job = entries[chosen].job
         lastWasRetry = entries[chosen].failures > 0
         entries[chosen].state = .running(since: time)
         starts += 1
-        turns[job.submitter] = starts
+        turns.set(of: job) { _ in starts }
         return job
     }
 
     /// The smaller, the sooner.
-    private func rank(_ entry: Entry, running: [String: Int], at time: Double) -> Rank {
+    private func rank(_ entry: Entry, _ highest: Int, _ running: Shares, at time: Double) -> Rank {
         let age = max(0, time - entry.arrival) / policy.agingSeconds
+        let (running, turns) = (running.of(entry.job), turns.of(entry.job))
         return Rank(
-            priority: -(entry.job.priority + Int(min(age, 1_000_000))), running: running[entry.job.submitter] ?? 0,
-            turn: turns[entry.job.submitter] ?? 0, kind: (entry.failures > 0) == lastWasRetry ? 1 : 0,
-            order: entry.order)
+            keys: [
+                -min(highest, entry.job.priority + Int(min(age, 1_000_000))), running.owner, turns.owner,
+                running.submitter, turns.submitter, (entry.failures > 0) == lastWasRetry ? 1 : 0, entry.order,
+            ])
     }
 
     /// A job is done, however it ended.
     public mutating func finish(_ id: String) {
         guard let index = index(of: id) else { return }
-        let submitter = entries.remove(at: index).job.submitter
-        if !entries.contains(where: { $0.job.submitter == submitter }) { turns[submitter] = nil }
+        entries.remove(at: index)
+        turns.keep(entries.map(\.job))
     }
 
     /// A job that ran goes back to where it was, without blame.
@@ -160,11 +167,38 @@ public struct JobQueue: Sendable, Equatable {
     // MARK: - Inside
 
     private struct Rank: Comparable {
-        let priority, running, turn, kind, order: Int
+        /// The first that differs decides.
+        let keys: [Int]
 
-        static func < (left: Rank, right: Rank) -> Bool {
-            (left.priority, left.running, left.turn, left.kind, left.order)
-                < (right.priority, right.running, right.turn, right.kind, right.order)
+        static func < (left: Rank, right: Rank) -> Bool { left.keys.lexicographicallyPrecedes(right.keys) }
+    }
+
+    /// A number of every owner, and of every submitter that an owner names.
+    private struct Shares: Sendable, Equatable {
+        private struct Submitter: Hashable {
+            let owner: UInt32
+            let name: String
+        }
+
+        private var owners: [UInt32: Int] = [:]
+        private var submitters: [Submitter: Int] = [:]
+
+        func of(_ job: Job) -> (owner: Int, submitter: Int) {
+            (owners[job.owner] ?? 0, submitters[Submitter(owner: job.owner, name: job.submitter)] ?? 0)
+        }
+
+        mutating func set(of job: Job, _ change: (Int) -> Int) {
+            let (owner, submitter) = of(job)
+            owners[job.owner] = change(owner)
+            submitters[Submitter(owner: job.owner, name: job.submitter)] = change(submitter)
+        }
+
+        /// Forgets whoever has none of these jobs.
+        mutating func keep(_ jobs: [Job]) {
+            let present = Set(jobs.map { Submitter(owner: $0.owner, name: $0.submitter) })
+            submitters = submitters.filter { present.contains($0.key) }
+            let names = Set(present.map(\.owner))
+            owners = owners.filter { names.contains($0.key) }
         }
     }
 

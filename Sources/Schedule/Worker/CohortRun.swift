@@ -73,9 +73,7 @@ struct CohortRun {
         log(
             .sharersSelected(
                 user: user.id, sharers: sharers.map(\.id), similarities: sharers.compactMap(\.cosine)))
-        log(
-            .targetStarted(
-                user: user.id, history: user.history.count, prompts: user.history.count, queries: user.queries.count))
+        log(.targetStarted(user: user.id, history: user.history.count, queries: user.queries.count))
         return Methods.Target(user: user, sharers: sharers)
     }
 

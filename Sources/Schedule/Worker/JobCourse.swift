@@ -39,8 +39,9 @@ struct JobCourse {
 
     /// Writes down what became of a target, after its files.
     mutating func finish(_ result: TargetResult) throws {
+        if result.status == .failed { try folder.discard(target: result.user) }
         try Files.writeAtomically(
-            try encoded(result, pretty: false), to: "\(folder.results)/\(result.user).json", mode: 0o600)
+            try encoded(result, pretty: false), to: folder.resultFile(of: result.user), mode: 0o600)
         finished[result.user] = result
     }
 
@@ -131,7 +132,7 @@ struct TargetWork: Equatable {
 extension TargetResult {
     /// What an earlier attempt at a job made of a target.
     init?(of user: String, in folder: JobFolder) throws(PosixError) {
-        guard let bytes = try Files.readIfPresent("\(folder.results)/\(user).json", limit: 1 << 26),
+        guard let bytes = try Files.readIfPresent(folder.resultFile(of: user), limit: 1 << 26),
             let result = try? JSONDecoder().decode(TargetResult.self, from: Data(bytes))
         else { return nil }
         self = result

@@ -70,9 +70,7 @@ extension JobError {
                 error.code.rawValue, error.place, error.found, error.remedy, isPermanent: error.code.isPermanent)
         case let error as EvolutionError: self = told(error.code.rawValue, error.place, error.found, error.remedy)
         case let error as MethodError:
-            var isPermanent = true
-            if case .engine(let code) = error.code { isPermanent = code.isPermanent }
-            self = told(error.code.name, error.place, error.found, error.remedy, isPermanent: isPermanent)
+            self = told(error.code.name, error.place, error.found, error.remedy, isPermanent: error.code.isPermanent)
         case let error as PosixError:
             // A full disk or a missing right may mend itself; the same job then works.
             self = JobError(
@@ -80,6 +78,17 @@ extension JobError {
                 isPermanent: false)
         default:
             self = JobError(code: "internal", place: "primed", message: "\(type(of: error))", isPermanent: false)
+        }
+    }
+}
+
+extension MethodError.Code {
+    /// The disk may have room another time.
+    fileprivate var isPermanent: Bool {
+        switch self {
+        case .engine(let code): code.isPermanent
+        case .storage: false
+        default: true
         }
     }
 }

@@ -32,6 +32,8 @@ public final class Service {
     private var watch: InboxWatch?
     private var requestWatch: InboxWatch?
     private(set) var isStopping = false
+    /// When workers that have not stopped by then are killed.
+    private(set) var stopDeadline = Double.infinity
     private var runsOnce = false
     private var inbox = InboxState()
     var reporting = Reporting()
@@ -72,7 +74,7 @@ public final class Service {
         self.log = log
         self.reload = reload
         queue = JobQueue(options.queue)
-        supervisor = Supervisor(worker, lock: spool.lock, stallSeconds: options.stallSeconds)
+        supervisor = Supervisor(worker, lock: spool.lock, options)
         boundMemory()
     }
 
@@ -83,13 +85,15 @@ public final class Service {
         // First the watch, then the scan: what comes between is announced.
         beginWatch()
         inbox.nextRescan = MonotonicClock.seconds() + rescanSeconds
-        let recovered = try recover()
+        let recovered = try recover { [manager] in manager.notify(.extendTimeout(120_000_000)) }
         answerRequests(at: MonotonicClock.seconds())
         manager.notify(.ready)
         log(.serviceReady(slots: options.devices.count, recovered: recovered))
         var failedWaits = 0
         while true {
             let time = MonotonicClock.seconds()
+            // What they have journaled is what the next attempt goes on from.
+            if time >= stopDeadline { supervisor.kill() }
             if !isStopping {
                 if time >= min(inbox.nextScan, inbox.nextRescan) { look(at: time) }
                 startJobs(at: time)
@@ -124,14 +128,16 @@ public final class Service {
 
     private func wait(from time: Double) throws(PosixError) {
         var wakes = [
-            time + 10, supervisor.nextStall, supervisor.nextDeadline, manager.watchdogInterval.map { time + $0 / 3 },
+            time + 10, stopDeadline, supervisor.nextStall, supervisor.nextDeadline,
+            manager.watchdogInterval.map { time + $0 / 3 },
         ].compactMap { $0 }
         if !isStopping {
             wakes += [inbox.nextScan, inbox.nextRescan]
             if let retry = queue.nextRetry, freeSlot != nil { wakes.append(retry) }
         }
         if reporting.status != status(isStopping ? .stopping : .serving) { wakes.append(reporting.nextStatus) }
-        let pause = max(0, (wakes.min() ?? time) - time)
+        // A killed worker's end is announced; the deadline itself is over by then.
+        let pause = max(time >= stopDeadline ? 0.05 : 0, (wakes.min() ?? time) - time)
         let descriptors =
             [signals.descriptor.number, watch?.descriptor.number, requestWatch?.descriptor.number].compactMap { $0 }
             + supervisor.descriptors
@@ -139,7 +145,10 @@ public final class Service {
         try hearSignals()
         try hearInbox()
         let now = MonotonicClock.seconds()
-        if try requestWatch?.news().callsForScan == true { answerRequests(at: now) }
+        if try requestWatch?.news().callsForScan == true {
+            requestWatch?.forgetAll()
+            answerRequests(at: now)
+        }
         for (run, ending) in supervisor.collect(at: now) { settle(run, ending, at: now) }
         for job in supervisor.takeAdvanced() { publishTargets(of: job) }
     }
@@ -149,9 +158,10 @@ public final class Service {
             switch signal {
             case SIGHUP:
                 manager.notify(.reloading(at: MonotonicClock.nanoseconds() / 1000))
-                if let (options, limits) = reload() { adopt(options, limits) }
+                let adopted = reload()
+                if let (options, limits) = adopted { adopt(options, limits) }
                 manager.notify(.ready)
-                log(.serviceReloaded)
+                log(adopted == nil ? .reloadRefused : .serviceReloaded)
             case SIGUSR1: logState()
             case SIGTERM, SIGINT: stop()
             default: continue
@@ -165,6 +175,7 @@ public final class Service {
             return
         }
         isStopping = true
+        stopDeadline = MonotonicClock.seconds() + options.stopSeconds
         manager.notify(.stopping)
         log(.serviceStopping(running: supervisor.runs.count))
         supervisor.askToStop()
@@ -175,6 +186,7 @@ public final class Service {
         spool.limits = limits
         queue.policy = options.queue
         supervisor.stallSeconds = options.stallSeconds
+        supervisor.configuration = options.configuration
         boundMemory()
         inbox.nextRescan = 0
     }
@@ -227,8 +239,9 @@ public final class Service {
                 inbox.nextRescan = time + rescanSeconds
                 inbox.refused = []
                 retryPublishing()
+                heedAgain()
                 inbox.hasStranded = false
-                _ = try recover()
+                _ = try recover { report(at: MonotonicClock.seconds()) }
                 try spool.removeExpired()
                 answerRequests(at: time)
             }
@@ -245,12 +258,14 @@ public final class Service {
     private func takeJobs(at time: Double) throws(PosixError) {
         // A handful a look: a refused manifest takes some twenty syncs of the disk, and signals and workers wait meanwhile.
         let scan = try spool.inbox.scan(
-            &inbox.backlog, announced: watch?.announced ?? [], limit: min(queue.room, 16) + inbox.refused.count)
+            &inbox.backlog, announced: watch?.announced ?? [:], limit: min(queue.room, 16) + inbox.refused.count)
         for name in scan.strange where inbox.reported.insert(name).inserted { log(.fileIgnored(name)) }
         if scan.undecodable > 0 && inbox.reported.insert("/").inserted { log(.namesIgnored(scan.undecodable)) }
         for name in scan.ready where queue.room > 0 && !inbox.refused.contains(name) {
             do throws(PosixError) {
                 if let job = try spool.take(name) { add(job, at: time) }
+                // A large one takes seconds to read.
+                report(at: MonotonicClock.seconds())
             } catch {
                 if Files.exists("\(spool.folders.inbox)/\(name)") {
                     inbox.refused.insert(name)
@@ -266,7 +281,7 @@ public final class Service {
         watch?.forget(gone)
         if inbox.backlog.isFresh {
             inbox.reported.formIntersection(scan.strange + (scan.undecodable > 0 ? ["/"] : []))
-            watch?.forget(watch?.announced.filter { !Files.exists("\(spool.folders.inbox)/\($0)") } ?? [])
+            watch?.forget(watch?.announced.keys.filter { !Files.exists("\(spool.folders.inbox)/\($0)") } ?? [])
         }
         let remaining = Set(scan.ready).subtracting(inbox.refused).subtracting(gone)
         inbox.isAwaited = scan.hasMore || !remaining.isEmpty || !scan.unsettled.isEmpty

@@ -7,9 +7,10 @@ import Telemetry
 
 extension Service {
     /// Takes up what an earlier daemon, or an earlier failure of the disk, left under `work`.
+    /// - Parameter sign: called between jobs, any of which may take a while.
     /// - Returns: how many jobs that were.
-    func recover() throws(PosixError) -> Int {
-        let recovery = try spool.recover()
+    func recover(_ sign: () -> Void) throws(PosixError) -> Int {
+        let recovery = try spool.recover(sign)
         for job in recovery.jobs { add(job, at: MonotonicClock.seconds()) }
         for status in recovery.published { count(status) }
         if recovery.isPartial { tryAgainSoon(after: MonotonicClock.seconds()) }
@@ -19,16 +20,36 @@ extension Service {
     /// Queues a claimed job, or publishes it if it is done. Its files are claimed, so the queue must take it.
     func add(_ job: SpooledJob, at time: Double) {
         jobs[job.id] = job
-        _ = queue.restore(JobQueue.Job(id: job.id, submitter: job.submitter, priority: job.priority), at: time)
+        _ = queue.restore(
+            JobQueue.Job(id: job.id, owner: job.owner, submitter: job.submitter, priority: job.priority), at: time)
         if job.folder.isFinished { return publish(job) }
         publishTargets(of: job)
-        do throws(PosixError) { wishes[job.id] = try job.folder.wish() } catch { log(.trouble(error)) }
+        heed(job)
+    }
+
+    /// Does what an operator wants of a job; where that cannot be read the job waits until it can.
+    private func heed(_ job: SpooledJob) {
+        do throws(PosixError) { wishes[job.id] = try job.folder.wish() } catch {
+            log(.trouble(error))
+            queue.hold(job.id, reason: Self.unheeded)
+            tryAgainSoon(after: MonotonicClock.seconds())
+            return
+        }
         switch wishes[job.id] {
         case .cancel: publish(job, verdict: .cancelled)
         case .hold: queue.hold(job.id, reason: Self.heldByOperator)
-        case nil: break
+        case nil: queue.release(job.id)
         }
     }
+
+    /// Heeds the jobs whose wishes could not be read.
+    func heedAgain() {
+        for entry in queue.entries where entry.state == .held(reason: Self.unheeded) {
+            if let job = jobs[entry.job.id] { heed(job) }
+        }
+    }
+
+    private static let unheeded = "wish-unread"
 
     func startJobs(at time: Double) {
         while let slot = freeSlot, let next = queue.next(at: time), let job = jobs[next.id] {
@@ -85,24 +106,26 @@ extension Service {
         case _ where wishes[job.id] == .cancel: publish(job, verdict: .cancelled)
         case .stopped:
             witness(job) { folder throws(PosixError) in try folder.recordStop(seconds: seconds) }
-            if wishes[job.id] == .hold {
-                queue.hold(job.id, reason: Self.heldByOperator)
-            } else {
-                queue.putBack(job.id)
-                log(.jobRequeued(job.id))
-            }
+            putBack(job)
         case .failed(let failure) where failure.problem.code == JobError.deviceLost:
             // The job did nothing wrong: it waits for another device.
             lostDevices.insert(run.device)
             log(.deviceLost(run.device, job: job.id))
             witness(job) { folder throws(PosixError) in try folder.recordStop(seconds: seconds) }
-            queue.putBack(job.id)
+            putBack(job)
         case .failed(let failure) where failure.isPermanent:
             log(.attemptFailed(job.id, attempt: run.attempt, code: failure.problem.code, retryIn: nil))
             publish(job, verdict: Verdict(.failed, failure.problem))
         case .failed(let failure): retry(run, code: failure.problem.code, problem: failure.problem, at: time)
         case .crashed(let code): retry(run, code: code, problem: nil, at: time)
         }
+    }
+
+    /// Lets a job go on when it is its turn, unless it is to wait.
+    private func putBack(_ job: SpooledJob) {
+        if wishes[job.id] == .hold { return queue.hold(job.id, reason: Self.heldByOperator) }
+        queue.putBack(job.id)
+        log(.jobRequeued(job.id))
     }
 
     /// Lets a job run again later, unless it has failed too often: then it fails with `problem`, or for its crashes.

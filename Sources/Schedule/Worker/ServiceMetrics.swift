@@ -66,8 +66,8 @@ struct ServiceMetrics {
         return text
     }
 
-    /// Whole or not at all, as the collector may read at any time.
+    /// Whole or not at all, as the collector may read at any time, and whoever it runs as.
     func write(to path: String) throws(PosixError) {
-        try Files.writeAtomically(Array(text.utf8), to: path, mode: 0o644, durable: false)
+        try Files.writeAtomically(Array(text.utf8), to: path, mode: 0o644, isShared: true, durable: false)
     }
 }

@@ -13,6 +13,11 @@ public struct ServiceOptions: Sendable, Equatable {
     public var jobBytes: Int?
     /// How long a job may run, all its tries together; nil for as long as it takes.
     public var jobSeconds: Double?
+    /// Seconds that workers may take to come to a point from which they can go on, once the daemon is asked to stop.
+    public var stopSeconds = 240.0
+    /// What workers read on their standard input: the configuration's text as it was when it was accepted, whatever becomes
+    /// of its file.
+    public var configuration: [UInt8] = []
     /// Where the numbers for a scraper go; nil for nowhere.
     public var metricsFile: String?
 

@@ -44,7 +44,8 @@ extension Service {
             reporting.nextSign = time + min(10, (manager.watchdogInterval ?? 30) / 3)
             // Fed by the workers' progress: what cannot even be killed is the service manager's.
             if supervisor.isProgressing(at: time) { manager.notify(.watchdog) }
-            if isStopping { manager.notify(.extendTimeout(60_000_000)) }
+            // Until the workers are killed, and a while for what is left to publish.
+            if isStopping && time < stopDeadline { manager.notify(.extendTimeout(60_000_000)) }
         }
     }
 
@@ -66,7 +67,8 @@ extension Service {
 
     func status(_ state: ServiceStatus.State) -> ServiceStatus {
         ServiceStatus(
-            state: state, pid: Int(getpid()), slots: options.devices.count, lost: lostDevices.sorted(),
+            state: state, pid: Int(getpid()), started: RunningProcess.start(getpid()), slots: options.devices.count,
+            lost: lostDevices.sorted(),
             running: supervisor.runs.map { run in
                 ServiceStatus.RunningJob(
                     id: run.job.id, submitter: run.job.submitter, attempt: run.attempt, process: run.process.id,

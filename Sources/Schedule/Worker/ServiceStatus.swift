@@ -33,6 +33,8 @@ public struct ServiceStatus: Codable, Sendable, Equatable {
     public var schema = 1
     public var state: State
     public var pid: Int
+    /// When that process began, as the kernel counts, so that another one of its number is not taken for it.
+    public var started: UInt64?
     public var slots: Int
     /// Devices that are gone, whose slots stay empty.
     public var lost: [String]
@@ -43,9 +45,15 @@ public struct ServiceStatus: Codable, Sendable, Equatable {
     public var published: [String: Int]
 
     /// What the daemon of a spool said last, nil where none ever served it.
-    public static func read(_ folders: Spool.Folders) -> ServiceStatus? {
-        guard let bytes = try? Files.read(folders.status, limit: 1 << 26) else { return nil }
+    public static func read(_ folders: Spool.Folders) throws(PosixError) -> ServiceStatus? {
+        guard let bytes = try Files.readIfPresent(folders.status, limit: 1 << 26) else { return nil }
         return try? JSONDecoder().decode(ServiceStatus.self, from: Data(bytes))
+    }
+
+    /// What the daemon of a spool says of itself; nil where its process is gone.
+    public static func serving(_ folders: Spool.Folders) throws(PosixError) -> ServiceStatus? {
+        guard let status = try read(folders), status.state != .stopped else { return nil }
+        return RunningProcess.isThere(Int32(truncatingIfNeeded: status.pid), started: status.started) ? status : nil
     }
 
     func write(to folders: Spool.Folders) throws(PosixError) {
@@ -59,9 +67,11 @@ public struct ServiceStatus: Codable, Sendable, Equatable {
     var line: String {
         let jobs = running.map { job in
             guard let progress = job.progress else { return job.id }
-            var words = [
-                job.id, "target \(min(progress.finished + 1, progress.targets))/\(progress.targets)", progress.stage,
-            ]
+            var words = [job.id]
+            if progress.targets > 0 {
+                words.append("target \(min(progress.finished + 1, progress.targets))/\(progress.targets)")
+            }
+            words.append(progress.stage)
             if let evaluation = progress.evaluation, let budget = progress.budget {
                 words.append("\(evaluation)/\(budget)")
             }

@@ -29,7 +29,9 @@ public struct SharerPool {
             var members: [(id: String, adapter: String)] = []
             for (index, entry) in adapters.enumerated() {
                 let place = "manifest: sharers[\(index)].adapter"
-                members.append((entry.id, try names.folder(entry.adapter, .adapter, place: place)))
+                let path = try names.folder(entry.adapter, .adapter, place: place)
+                let member = try Self.consenting(path, below: names.configuration.pools, place: place)
+                members.append((member ?? entry.id, path))
             }
             self.members = members
             embeddings = nil
@@ -47,13 +49,9 @@ public struct SharerPool {
         _ path: String, _ name: String, base: String, task: TaskDefinition
     ) throws(JobError) -> ([(id: String, adapter: String)], [SharerEmbedding]?, String?) {
         let place = "\(name)/\(PoolManifest.fileName)"
-        guard try told({ try Files.isPresent("\(path)/\(PoolManifest.fileName)") }) else {
+        guard let pool = try manifest(of: path, place: place) else {
             throw JobError(
                 code: "not-found", place: place, message: "there is no such file; it lists a pool's members")
-        }
-        let pool = try told {
-            try PoolManifest(
-                try Files.read(PoolManifest.fileName, beneath: path, limit: 64 << 20), file: place)
         }
         try check(pool, place: place, base: base, task: task)
         guard let embeddings = pool.embeddings else {
@@ -71,7 +69,7 @@ public struct SharerPool {
         }
         let values = tensor.floats()
         let width = tensor.shape[1]
-        let today = String(WallClock.timestamp().prefix(10))
+        let today = today
         var members: [(id: String, adapter: String)] = []
         var rows: [SharerEmbedding] = []
         for (row, member) in pool.members.enumerated() where member.isUsable(on: today) {
@@ -85,6 +83,38 @@ public struct SharerPool {
                 message: "none of \(pool.members.count) may be used on \(today); ask for their consent")
         }
         return (members, rows, embeddings.encoder)
+    }
+
+    /// What lists the members of a pool's folder; nil where it is no pool's.
+    private static func manifest(of path: String, place: String) throws(JobError) -> PoolManifest? {
+        try told {
+            guard try Files.isPresent("\(path)/\(PoolManifest.fileName)") else { return nil }
+            return try PoolManifest(
+                try Files.read(PoolManifest.fileName, beneath: path, limit: 64 << 20), file: place)
+        }
+    }
+
+    private static var today: String { String(WallClock.timestamp().prefix(10)) }
+
+    /// Whose adapter lies at `path`, as the pool says in whose folder it is; nil where it is in no pool's. A manifest that
+    /// names it is no way around a consent.
+    private static func consenting(_ path: String, below root: String, place: String) throws(JobError) -> String? {
+        guard path.hasPrefix("\(root)/") else { return nil }
+        var folder = path
+        while folder != root {
+            folder = Files.parent(of: folder)
+            let file = "\(folder)/\(PoolManifest.fileName)"
+            guard let pool = try manifest(of: folder, place: file) else { continue }
+            let adapter = String(path.dropFirst(folder.count + 1))
+            guard let member = pool.members.first(where: { $0.adapter == adapter }), member.isUsable(on: today) else {
+                throw JobError(
+                    code: "consent", place: place,
+                    message: "\(adapter) lies in a pool, and no member of \(file) lets it be used on \(today); ask for "
+                        + "their consent")
+            }
+            return member.id
+        }
+        return nil
     }
 
     /// Refuses adapters that were trained for something else: the shapes alone would not tell.

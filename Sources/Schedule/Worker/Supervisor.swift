@@ -44,13 +44,16 @@ final class Supervisor {
     var stallSeconds: Double
     /// Bytes that each worker may hold; nil for as much as there is.
     var workerBytes: Int?
+    /// What workers read on their standard input.
+    var configuration: [UInt8]
     /// In the order in which they started.
     private(set) var runs: [Run] = []
 
-    init(_ program: WorkerProgram, lock: FileLock, stallSeconds: Double) {
+    init(_ program: WorkerProgram, lock: FileLock, _ options: ServiceOptions) {
         self.program = program
         self.lock = lock
-        self.stallSeconds = stallSeconds
+        stallSeconds = options.stallSeconds
+        configuration = options.configuration
     }
 
     /// Readable when there is something to `collect`.
@@ -78,7 +81,8 @@ final class Supervisor {
         let group = try workerBytes.map { bytes throws(PosixError) in
             try MemoryGroup("primed-slot-\(slot)", bytes: bytes)
         }
-        let process = try WorkerProcess(program, device: device, folder: job.folder, lock: lock, group: group)
+        let process = try WorkerProcess(
+            program, configuration: configuration, device: device, folder: job.folder, lock: lock, group: group)
         runs.append(
             Run(
                 job: job, slot: slot, device: device, attempt: attempt, startTime: WallClock.timestamp(),

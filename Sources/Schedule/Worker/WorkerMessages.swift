@@ -1,4 +1,5 @@
 import FoundationEssentials
+import JSON
 import Spool
 
 /// Where a job is.
@@ -33,6 +34,19 @@ public struct JobProgress: Codable, Sendable, Equatable {
         self.evaluation = evaluation
         self.budget = budget
         self.best = best.flatMap { $0.isFinite ? $0 : nil }
+    }
+}
+
+extension JobProgress {
+    /// Whether the numbers can be reckoned with and the words shown in a terminal: a worker that reads hostile files is not
+    /// trusted.
+    fileprivate var isSound: Bool {
+        func counts(_ number: Int?, to most: Int) -> Bool { number.map { (0...most).contains($0) } ?? true }
+        func measures(_ number: Double?, to most: Double) -> Bool { number.map { (0...most).contains($0) } ?? true }
+        let most = 1 << 40
+        return counts(targets, to: most) && counts(finished, to: targets) && counts(together, to: targets)
+            && counts(evaluation, to: most) && counts(budget, to: most) && measures(batch, to: 1)
+            && measures(remaining, to: 1e15) && isPlainID(stage) && user.map(isPlainID) ?? true
     }
 }
 
@@ -83,11 +97,12 @@ extension WorkerMessage: Codable {
 }
 
 extension WorkerMessage {
-    /// The message in a line, nil where it is none.
+    /// The message in a line, nil where it is none, or one that no worker says.
     init?(line: [UInt8]) {
         guard line.first == UInt8(ascii: "{"),
             let message = try? JSONDecoder().decode(WorkerMessage.self, from: Data(line))
         else { return nil }
+        if case .progress(let progress) = message, !progress.isSound { return nil }
         self = message
     }
 

@@ -70,7 +70,7 @@ public func serveAsWorker(
 
 // MARK: - In the daemon
 
-/// The program that does jobs: `path arguments… FOLDER --device DEVICE`.
+/// The program that does jobs: `path arguments… FOLDER --device DEVICE`, the configuration on its standard input.
 public struct WorkerProgram: Sendable, Equatable {
     public let path: String
     public let arguments: [String]
@@ -93,16 +93,20 @@ final class WorkerProcess {
     /// Whether it closed its end, which would be readable for ever.
     private var hasHungUp = false
 
-    /// - Parameter group: what bounds the process's memory; nil for nothing.
+    /// - Parameters:
+    ///   - configuration: what it reads on its standard input.
+    ///   - group: what bounds the process's memory; nil for nothing.
     init(
-        _ program: WorkerProgram, device: String, folder: JobFolder, lock: FileLock, group: MemoryGroup?
+        _ program: WorkerProgram, configuration: [UInt8], device: String, folder: JobFolder, lock: FileLock,
+        group: MemoryGroup?
     ) throws(PosixError) {
         let pipe = try Pipe()
         try pipe.reading.setNonBlocking()
         child = try ChildProcess(
             program.path, arguments: program.arguments + [folder.path, "--device", device],
             inheriting: [
-                STDIN_FILENO: try Descriptor.null(), Self.messages: pipe.writing, Self.lock: lock.descriptor,
+                STDIN_FILENO: try Descriptor.memory(configuration), Self.messages: pipe.writing,
+                Self.lock: lock.descriptor,
             ])
         self.pipe = pipe.reading
         do throws(PosixError) { try group?.add(child.id) } catch {

@@ -32,7 +32,7 @@ enum Exit {
         case let error as CheckpointError: code(of: error.code)
         case let error as TokenizerError: code(of: error.code)
         case let error as LlamaError: [.memory, .device, .deviceLost].contains(error.code) ? unavailable : badData
-        case let error as SpoolError: error.code == .alreadyServed ? unavailable : configuration
+        case let error as SpoolError: code(of: error.code)
         case let error as JobError: error.isPermanent ? badData : temporary
         case is ManifestError, is TaskError, is JSONError, is MethodError: badData
         default: software
@@ -44,6 +44,14 @@ enum Exit {
         case .unreadable: noInput
         case .unavailable: temporary
         default: badData
+        }
+    }
+
+    private static func code(of code: SpoolError.Code) -> Int32 {
+        switch code {
+        case .alreadyServed: unavailable
+        case .unavailable: temporary
+        default: configuration
         }
     }
 

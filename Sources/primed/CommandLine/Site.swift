@@ -18,19 +18,26 @@ struct Site {
     static let deviceOption = Option(
         name: "device", value: "DEVICE", help: "cpu, or a GPU as cuda:0 (default: the configuration's first)")
 
+    /// Bytes of a configuration at most.
+    static let largestFile = 1 << 20
+
     var configuration: Configuration
+    /// The file's text; an empty object where there is none.
+    let text: [UInt8]
     /// nil where no file was found and every key has its default.
     let file: String?
 
+    /// - Parameter text: what the file held when it was accepted; nil reads it.
     /// - Throws: `Failure` 78 for a configuration that cannot be used.
-    init(_ arguments: Arguments) throws(Failure) {
+    init(_ arguments: Arguments, text accepted: [UInt8]? = nil) throws(Failure) {
         let named = arguments.text("config") ?? environment["PRIMED_CONFIG"]
         let searched = ["etc/primed.json5", "/etc/primed/primed.json5"]
-        let path = named ?? searched.first { Files.exists($0) }
+        let path = named ?? (accepted == nil ? searched.first { Files.exists($0) } : nil)
         file = path.map { $0.hasPrefix("/") ? $0 : "\(currentFolder())/\($0)" }
         do {
+            text = try accepted ?? file.map { try Files.read($0, limit: Self.largestFile) } ?? Array("{}".utf8)
             configuration = try Configuration(
-                try file.map { try Files.read($0, limit: 1 << 20) }, file: path ?? "",
+                text, file: path ?? "",
                 folder: file.map { Files.parent(of: $0) } ?? currentFolder(), environment: environment)
         } catch {
             throw Failure(Exit.configuration, "\(error)")
@@ -64,12 +71,14 @@ struct Site {
 
     var serviceOptions: ServiceOptions {
         var options = ServiceOptions()
+        options.configuration = text
         options.devices = configuration.slotDevices
         options.queue.capacity = configuration.queue
         options.metricsFile = configuration.metrics.isEmpty ? nil : configuration.metrics
         options.queue.firstRetry = configuration.retrySeconds
         options.rescanSeconds = configuration.rescanSeconds
         options.stallSeconds = configuration.stallSeconds
+        options.stopSeconds = configuration.stopSeconds
         options.jobBytes = configuration.jobMemoryMiB > 0 ? configuration.jobMemoryMiB << 20 : nil
         options.jobSeconds = configuration.jobSeconds > 0 ? configuration.jobSeconds : nil
         return options
