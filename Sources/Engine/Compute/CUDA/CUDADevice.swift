@@ -183,6 +183,15 @@ public final class CUDADevice: @unchecked Sendable {
         do { try Self.check(libraries, status, call, on: place) } catch { failure = error }
     }
 
+    /// Queues calls whose failure is the caller's to mend: the first error ends them and does not stay. An error that the
+    /// driver itself keeps comes again with the next call.
+    func trying(_ calls: () -> Void) -> ComputeError? {
+        guard failure == nil else { return failure }
+        defer { failure = nil }
+        calls()
+        return failure
+    }
+
     /// Waits until all that was queued is done.
     ///
     /// - Throws: the first error since the device was opened.
