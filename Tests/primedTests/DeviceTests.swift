@@ -18,9 +18,13 @@ import Testing
         {"id":"b","prompt":"Description: fonts Tag:","answer":" fonts"}
         """
 
-    private func predict(_ scene: Scene, _ more: [String: String]) throws -> Scene.Ending {
+    /// - Parameter prompts: nil for two whose answers are a word.
+    private func predict(
+        _ scene: Scene, asking prompts: String? = nil, tokens: Int = 2, _ more: [String: String]
+    ) throws -> Scene.Ending {
         try scene.start(
-            ["predict", "--model", Scene.model, "--max-new-tokens", "2"], input: prompts, environment: standIn(more)
+            ["predict", "--model", Scene.model, "--max-new-tokens", "\(tokens)"], input: prompts ?? self.prompts,
+            environment: standIn(more)
         ).ending()
     }
 
@@ -57,18 +61,71 @@ import Testing
         #expect(held.allSatisfy { $0 == 0 })
     }
 
+    /// cuBLAS may refuse in a recorded step what it does in any other.
+    @Test(arguments: ["cublasGemmEx:capture:14", "cuLaunchKernel:capture:906", "cuGraphInstantiateWithFlags:1:2"])
+    func aStepThatCannotBeRecordedRunsCallByCall(_ fault: String) throws {
+        let prompts = #"{"id":"a","prompt":"Package: lib"}"# + "\n" + #"{"id":"b","prompt":"Description: a"}"#
+        func predicted(_ fault: String?) throws -> (answers: [String], graphLaunches: Int) {
+            let scene = try Scene()
+            let more = ["STAND_IN_REPORT": scene.path("report-%.json")]
+            let ending = try predict(
+                scene, asking: prompts, tokens: 10, fault.map { more.merging(["STAND_IN_FAIL": $0]) { $1 } } ?? more)
+            #expect(ending.status == 0, "\(ending.errors)")
+            struct Report: Decodable { let graph_launches: Int }
+            let name = try #require(try scene.names(in: ".").first { $0.hasPrefix("report-") })
+            return (ending.lines, try JSONDecoder().decode(Report.self, from: scene.bytes(name)).graph_launches)
+        }
+        let (recorded, oneByOne) = (try predicted(nil), try predicted(fault))
+        #expect(recorded.graphLaunches > 0)
+        #expect(oneByOne.graphLaunches == 0)
+        #expect(oneByOne.answers == recorded.answers)
+    }
+
     @Test(arguments: [
         ("cuLaunchKernel:17:719", "cuLaunchKernel of pcu_", "CUDA_ERROR_LAUNCH_FAILED"),
         ("cublasGemmEx:5:13", "cublasGemmEx on cuda:0 (stand-in)", "execution failed"),
         ("cuMemcpyDtoHAsync_v2:1:700", "cuMemcpyDtoHAsync on cuda:0 (stand-in)", "CUDA_ERROR_ILLEGAL_ADDRESS"),
-        ("cuMemAlloc_v2:1:2", "cuMemAlloc on cuda:0 (stand-in)", "CUDA_ERROR_OUT_OF_MEMORY"),
-        ("cuInit:1:100", "cuInit on the driver", "CUDA_ERROR_NO_DEVICE"),
     ])
     func anErrorNamesTheCallAndThePlace(_ fault: String, _ call: String, _ reason: String) throws {
         let ending = try predict(try Scene(), ["STAND_IN_FAIL": fault])
         #expect(ending.status == 69)
         #expect(ending.errors.contains(call) && ending.errors.contains(reason), "\(ending.errors)")
         #expect(ending.out.isEmpty)
+    }
+
+    /// What fails before anything was asked of the device: it is not up, another process has it, or its memory.
+    static let notReady = [
+        ("cuInit:1:100", "cuInit on the driver", "CUDA_ERROR_NO_DEVICE"),
+        ("cuInit:1:999", "cuInit on the driver", "CUDA_ERROR_UNKNOWN"),
+        ("cuDevicePrimaryCtxRetain:1:46", "cuDevicePrimaryCtxRetain on cuda:0", "CUDA_ERROR_DEVICE_UNAVAILABLE"),
+        ("cuDevicePrimaryCtxRetain:1:802", "cuDevicePrimaryCtxRetain on cuda:0", "CUDA_ERROR_SYSTEM_NOT_READY"),
+        ("cuMemAlloc_v2:1:2", "cuMemAlloc on cuda:0 (stand-in)", "CUDA_ERROR_OUT_OF_MEMORY"),
+        ("cublasCreate_v2:1:3", "cublasCreate on cuda:0 (stand-in)", "no memory"),
+    ]
+
+    @Test(arguments: notReady)
+    func aGPUThatIsNotReadyIsNamedWithItsCall(_ fault: String, _ call: String, _ reason: String) throws {
+        let ending = try predict(try Scene(), ["STAND_IN_FAIL": fault])
+        #expect(ending.status != 0)
+        #expect(ending.errors.contains(call) && ending.errors.contains(reason), "\(ending.errors)")
+        #expect(ending.out.isEmpty)
+    }
+
+    /// Memory that others hold failed jobs for good, and a fabric manager that was not up took the slot away.
+    @Test(arguments: ["cuMemAlloc_v2:1:2", "cuDevicePrimaryCtxRetain:1:802"])
+    func aGPUThatIsNotReadyFailsNoJob(_ fault: String) throws {
+        let scene = try Scene()
+        try FileManager.default.copyItem(
+            atPath: try scene.manifest("waits"), toPath: scene.path("inbox/waits.json"))
+        let daemon = try scene.start(
+            ["serve", "--config", scene.path("primed.json5")], environment: try standIn(["STAND_IN_FAIL": fault]))
+        #expect(try scene.wait { daemon.said.contains("device-not-ready") })
+        daemon.process.terminate()
+        #expect(try daemon.ending().status == 0)
+        #expect(!scene.exists("outbox/waits"))
+        #expect(!daemon.said.contains("device-lost"))
+        #expect(try scene.onSite("serve", "--once").status == 0)
+        #expect(try scene.result("waits").status == "done")
     }
 
     /// A card that is too small for the model, and one that is too small for what it computes.

@@ -1,9 +1,12 @@
 /// Why a machine could not do its part.
 public struct ComputeError: Error, Equatable, Sendable, CustomStringConvertible {
     public enum Code: String, Sendable {
-        /// A library or a device that is not there, or not as it must be.
+        /// A library that is not there, or a device that can never be used.
         case missing
-        /// More device memory than there is.
+        /// A device that cannot be used now, through no fault of what was asked of it: it is not up yet, another process
+        /// has it, or others hold its memory.
+        case notReady
+        /// More device memory than there is on a card that nobody else uses.
         case memory
         /// A shape that the device's kernels do not have.
         case unsupported

@@ -13,8 +13,10 @@ public struct LlamaError: Error, Equatable, Sendable, CustomStringConvertible {
         case memory
         /// NaN or infinity among the logits.
         case notFinite = "not-finite"
-        /// A device that is missing, failed or lost.
+        /// A device that failed, or cannot do what the model needs.
         case device
+        /// A device that cannot be used now, through no fault of what was asked of it; later it may be.
+        case deviceNotReady = "device-not-ready"
         /// A device that is gone for good: no other attempt on it can succeed.
         case deviceLost = "device-lost"
     }
@@ -40,7 +42,8 @@ extension LlamaError {
             switch error.code {
             case .memory: .memory
             case .lost: .deviceLost
-            case .missing, .unsupported, .failed: .device
+            case .missing, .notReady: .deviceNotReady
+            case .unsupported, .failed: .device
             }
         self.init(code, error.place, found: error.found, remedy: error.remedy)
     }

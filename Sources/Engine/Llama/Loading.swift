@@ -3,7 +3,7 @@ import Compute
 
 /// Loads a model onto the device that the options name.
 ///
-/// - Throws: `device` where it cannot be had, `memory` where the model does not fit.
+/// - Throws: `deviceNotReady` where it cannot be had now, `memory` where the model does not fit.
 public func languageModel(_ folder: ModelFolder, options: EngineOptions) throws(LlamaError) -> any LanguageModel {
     switch options.device {
     case .cpu: return try Llama(folder, options: options)

@@ -38,6 +38,8 @@ public struct JobError: Error, Equatable, Sendable, CustomStringConvertible {
 
     /// The code of a job that found its device gone.
     static let deviceLost = LlamaError.Code.deviceLost.rawValue
+    /// The code of a job that found its device taken or not up, which is no fault of the job.
+    static let deviceNotReady = LlamaError.Code.deviceNotReady.rawValue
 
     /// Whether the run was merely asked to stop.
     var isInterruption: Bool { code == MethodError.Code.interrupted.name }
@@ -95,7 +97,7 @@ extension MethodError.Code {
 
 extension LlamaError.Code {
     /// A device may come back, and another may be sound.
-    fileprivate var isPermanent: Bool { self != .device && self != .deviceLost }
+    fileprivate var isPermanent: Bool { ![.device, .deviceNotReady, .deviceLost].contains(self) }
 }
 
 /// Runs `body` and says what went wrong in a job's words.

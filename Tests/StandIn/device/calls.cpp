@@ -22,9 +22,10 @@ std::vector<std::string> messages;
 // "symbol:call:error" entries of STAND_IN_FAIL, separated by commas.
 struct Failure {
   std::string symbol;
-  long long call;
+  long long call;  // or every one while a stream is captured
   int error;
 };
+constexpr long long while_capturing = -1;
 
 std::vector<Failure> wanted_failures() {
   std::vector<Failure> all;
@@ -36,7 +37,9 @@ std::vector<Failure> wanted_failures() {
     rest = comma == std::string::npos ? "" : rest.substr(comma + 1);
     char symbol[80];
     Failure each;
-    if (sscanf(entry.c_str(), "%79[^:]:%lld:%d", symbol, &each.call, &each.error) != 3) {
+    if (sscanf(entry.c_str(), "%79[^:]:capture:%d", symbol, &each.error) == 2) {
+      each.call = while_capturing;
+    } else if (sscanf(entry.c_str(), "%79[^:]:%lld:%d", symbol, &each.call, &each.error) != 3) {
       fprintf(stderr, "stand-in: STAND_IN_FAIL: not symbol:call:error: %s\n", entry.c_str());
       continue;
     }
@@ -52,7 +55,8 @@ int wanted_failure(const char *symbol) {
   if (failures.empty()) return 0;
   long long call = ++calls[symbol];
   for (const Failure &each : failures) {
-    if (each.call == call && each.symbol == symbol) return each.error;
+    bool is_due = each.call == while_capturing ? is_capturing() : each.call == call;
+    if (is_due && each.symbol == symbol) return each.error;
   }
   return 0;
 }

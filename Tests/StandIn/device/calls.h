@@ -59,6 +59,7 @@ int lasting();
 using Work = std::function<int()>;
 int submit(pcu_stream stream, Work work);
 bool is_stream(pcu_stream stream);
+bool is_capturing();
 // 0, or what a call returns that is not allowed while anything is captured.
 int refused_in_capture();
 

@@ -41,6 +41,13 @@ namespace stand_in {
 
 bool is_stream(pcu_stream stream) { return stream == nullptr || streams.count(stream); }
 
+bool is_capturing() {
+  for (pcu_stream stream : streams) {
+    if (stream->capturing) return true;
+  }
+  return false;
+}
+
 int submit(pcu_stream stream, Work work) {
   if (!is_stream(stream)) return invalid_handle;
   if (!stream || !stream->capturing) return work();

@@ -5,6 +5,8 @@ import CCUDA
 extension CUDABackend {
     /// Recorded steps, for the addresses that they were recorded with.
     struct Graphs {
+        /// Why steps are recorded no more; nil while recording works. What runs call by call gives the same numbers.
+        var refusal: ComputeError?
         private(set) var addresses: [UInt64] = []
         private var steps: [Key: Recorded] = [:]
 
@@ -14,8 +16,7 @@ extension CUDABackend {
         }
 
         struct Recorded {
-            /// nil after the first time: a step that is run once is not worth recording, and a library's first call may
-            /// have to load what it needs, which a recording does not allow.
+            /// nil after the first time: a step that is run once is not worth recording.
             var graph: Graph?
             /// Of its products, the seconds left out.
             var products = ProductTotals()
@@ -126,7 +127,7 @@ extension CUDABackend {
         }
         let key = Graphs.Key(rows: slots, needsBank: step.needsBank)
         // Events in a graph have no times.
-        guard !measuresProducts, var recorded = graphs[key] else {
+        guard !measuresProducts, graphs.refusal == nil, var recorded = graphs[key] else {
             queue()
             graphs[key] = graphs[key] ?? Graphs.Recorded()
             return
@@ -134,9 +135,16 @@ extension CUDABackend {
         if recorded.graph == nil {
             let before = products
             products = ProductTotals()
-            recorded.graph = Graph(device, recording: queue)
+            let graph = Result { () throws(ComputeError) in try Graph(device, recording: queue) }
             recorded.products = products
             products = before
+            switch graph {
+            case .success(let graph): recorded.graph = graph
+            case .failure(let error):
+                graphs.refusal = error
+                queue()
+                return
+            }
             graphs[key] = recorded
         }
         recorded.graph?.launch()

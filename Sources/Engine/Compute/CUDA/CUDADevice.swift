@@ -75,20 +75,20 @@ public final class CUDADevice: @unchecked Sendable {
     /// Takes the device's memory at once.
     ///
     /// - Parameter bytes: how much; nil for nine tenths of the card.
-    /// - Throws: `missing` for a device that is not there, `memory` where others hold too much of it.
+    /// - Throws: `notReady` for a device that is not there or whose memory others hold; `memory` where it has too little.
     public init(_ libraries: CUDALibraries, ordinal: Int, bytes: Int? = nil) throws(ComputeError) {
         let driver = libraries.driver
         let count = try Self.count(libraries)
         guard (0..<count).contains(ordinal) else {
             throw ComputeError(
-                .missing, "cuda:\(ordinal)", found: count == 0 ? "no GPU" : "\(count) GPUs, numbered from 0",
+                .notReady, "cuda:\(ordinal)", found: count == 0 ? "no GPU" : "\(count) GPUs, numbered from 0",
                 remedy: "check the driver, CUDA_VISIBLE_DEVICES and the device's rights")
         }
         let (summary, handle) = try Self.summary(libraries, ordinal)
         let place = summary.name
         guard summary.isUsable else {
             throw ComputeError(
-                .unsupported, place, found: "compute capability \(summary.capability / 10).\(summary.capability % 10)",
+                .missing, place, found: "compute capability \(summary.capability / 10).\(summary.capability % 10)",
                 remedy: "bf16 on tensor cores needs 8.0 or more; use the CPU")
         }
         var context: pcu_context?
@@ -99,7 +99,7 @@ public final class CUDADevice: @unchecked Sendable {
         let wanted = bytes ?? Int(Double(total) * Self.share)
         guard wanted <= free else {
             throw ComputeError(
-                .memory, place, found: "\(free >> 20) MiB free of \(total >> 20) MiB",
+                wanted <= total ? .notReady : .memory, place, found: "\(free >> 20) MiB free of \(total >> 20) MiB",
                 remedy: "\(wanted >> 20) MiB are wanted: stop what else runs there, or set gpu_memory_mib")
         }
         var start: pcu_address = 0
@@ -176,11 +176,22 @@ public final class CUDADevice: @unchecked Sendable {
         guard failure == nil else { return }
         note(libraries.driver.set_context(context), "cuCtxSetCurrent")
         guard failure == nil else { return }
-        do { try Self.check(libraries, blas: body(libraries.blas), call, on: place) } catch { failure = error }
+        do {
+            try Self.check(libraries, blas: body(libraries.blas), call, on: place, isOpening: false)
+        } catch { failure = error }
     }
 
     private func note(_ status: Int32, _ call: String) {
-        do { try Self.check(libraries, status, call, on: place) } catch { failure = error }
+        do { try Self.check(libraries, status, call, on: place, isOpening: false) } catch { failure = error }
+    }
+
+    /// Queues calls whose failure is the caller's to mend: the first error ends them and does not stay. An error that the
+    /// driver itself keeps comes again with the next call.
+    func trying(_ calls: () -> Void) -> ComputeError? {
+        guard failure == nil else { return failure }
+        defer { failure = nil }
+        calls()
+        return failure
     }
 
     /// Waits until all that was queued is done.
@@ -193,11 +204,16 @@ public final class CUDADevice: @unchecked Sendable {
 
     // MARK: - Errors
 
-    /// Errors after which the device answers nobody: unusable until a reset, or gone from the bus.
-    private static let lost: Set<Int32> = [46, 101, 214, 802, 805]
+    /// Errors after which the device answers nobody: gone from the bus, or unusable until a reset.
+    private static let lost: Set<Int32> = [101, 214]
+    /// Errors that pass by themselves: no memory besides what is taken at once, which nobody else can have; another
+    /// process has the device for itself; the fabric manager or the multi-process service is not up; a driver is being
+    /// replaced.
+    private static let passing: Set<Int32> = [2, 46, 802, 803, 805, 806, 807, 808, 809]
 
+    /// - Parameter isOpening: before anything was asked of the device: what fails then is no fault of it.
     private static func check(
-        _ libraries: CUDALibraries, _ status: Int32, _ call: String, on place: String
+        _ libraries: CUDALibraries, _ status: Int32, _ call: String, on place: String, isOpening: Bool = true
     ) throws(ComputeError) {
         guard status != 0 else { return }
         var (name, text): (UnsafePointer<CChar>?, UnsafePointer<CChar>?) = (nil, nil)
@@ -205,16 +221,19 @@ public final class CUDADevice: @unchecked Sendable {
         _ = libraries.driver.error_string(status, &text)
         let found = [name, text].compactMap { $0.map { String(cString: $0) } }.joined(separator: ": ")
         let code: ComputeError.Code =
-            lost.contains(status) ? .lost : status == 2 ? .memory : status == 100 ? .missing : .failed
+            lost.contains(status) ? .lost : isOpening || passing.contains(status) ? .notReady : .failed
+        let remedy =
+            switch code {
+            case .notReady where status == 2: "free memory on the GPU, or set gpu_memory_mib to less"
+            case .notReady: "nvidia-smi shows whether the driver is up and who has the GPU; then try again"
+            default: "see the kernel's log for Xid messages; the job is tried again in a new process"
+            }
         throw ComputeError(
-            code, "\(call) on \(place)", found: found.isEmpty ? "error \(status)" : found,
-            remedy: code == .memory
-                ? "free memory on the GPU, or set gpu_memory_mib"
-                : "see the kernel's log for Xid messages; the job is tried again in a new process")
+            code, "\(call) on \(place)", found: found.isEmpty ? "error \(status)" : found, remedy: remedy)
     }
 
     private static func check(
-        _ libraries: CUDALibraries, blas status: Int32, _ call: String, on place: String
+        _ libraries: CUDALibraries, blas status: Int32, _ call: String, on place: String, isOpening: Bool = true
     ) throws(ComputeError) {
         guard status != 0 else { return }
         let meanings: [Int32: String] = [
@@ -222,8 +241,10 @@ public final class CUDADevice: @unchecked Sendable {
             13: "execution failed", 14: "internal error", 15: "not supported",
         ]
         throw ComputeError(
-            status == 3 ? .memory : .failed, "\(call) on \(place)",
+            isOpening || status == 3 ? .notReady : .failed, "\(call) on \(place)",
             found: "cuBLAS status \(status), \(meanings[status] ?? "unknown")",
-            remedy: "check that the driver is as new as cuBLAS; the job is tried again in a new process")
+            remedy: status == 3
+                ? "free memory on the GPU, or set gpu_memory_mib to less"
+                : "check that the driver is as new as cuBLAS; the job is tried again in a new process")
     }
 }

@@ -20,7 +20,8 @@ final class Staging {
         let size = capacity
         device.queue("cuMemHostAlloc") { $0.allocate_host(&memory, size, 0) }
         guard let memory else {
-            throw device.failure ?? ComputeError(.memory, device.place, found: "no pinned memory", remedy: "free some")
+            throw device.failure
+                ?? ComputeError(.notReady, device.place, found: "no pinned memory", remedy: "free some")
         }
         pinned = memory
     }

@@ -12,7 +12,8 @@ final class Uploads {
         var memory: UnsafeMutableRawPointer?
         device.queue("cuMemHostAlloc") { $0.allocate_host(&memory, 2 * Self.pieceBytes, 0) }
         guard let memory else {
-            throw device.failure ?? ComputeError(.memory, device.place, found: "no pinned memory", remedy: "free some")
+            throw device.failure
+                ?? ComputeError(.notReady, device.place, found: "no pinned memory", remedy: "free some")
         }
         pinned = memory
     }
