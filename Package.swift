@@ -73,7 +73,7 @@ let checks: [Target] = [
     tests("Manifest", ["JSON"]),
     tests("Spool", ["Posix", "Telemetry"]),
     tests("Queue"),
-    tests("Worker", ["Spool", "Checkpoints", "Posix", "Telemetry"]),
+    tests("Worker", ["Manifest", "Spool", "Checkpoints", "Posix", "Telemetry"]),
     tests("Methods", ["Compute", "Tasks", "Evolution", "Privacy", "Llama", "Tokenizers", "Checkpoints"]),
     tests("Tasks", ["JSON"], fixtures: true),
     tests("Evolution", fixtures: true),

@@ -58,22 +58,6 @@ struct CommandTests {
         #expect(try scene.primed("--version").status == 0)
     }
 
-    @Test func checkTellsEveryMistakeOnALineOfItsOwn() throws {
-        let scene = try Scene()
-        #expect(try scene.onSite("check", try scene.manifest("sound")).status == 0)
-        let ending = try scene.onSite(
-            "check", try scene.write(#"{ "job": "personalize", "base": 7, "evolv": {} }"#, to: "broken.json"))
-        #expect(ending.status == 65)
-        let mistakes = (ending.out + ending.errors).split(separator: "\n")
-        for word in ["base", "evolve", "task", "sharers", "targets"] {
-            #expect(mistakes.contains { $0.contains(word) }, "\(word)")
-        }
-        #expect(mistakes.count == 5)
-        #expect(try scene.onSite("check", scene.path("nowhere.json")).status == 66)
-        let absent = try scene.onSite("check", try scene.manifest("absent", task: "no_such_task"))
-        #expect(absent.status == 65)
-    }
-
     @Test func runEndsWithTheCodesOfItsHelp() throws {
         let scene = try Scene()
         #expect(try scene.onSite("run", scene.path("nowhere.json")).status == 66)
@@ -137,15 +121,6 @@ struct CommandTests {
         #expect(try scene.primed("predict", "--model", Scene.model, input: "{\"id\":\"a\"}\n").status == 65)
     }
 
-    @Test func doctorFindsTheExampleSound() throws {
-        let scene = try Scene()
-        let ending = try scene.onSite("doctor")
-        #expect(ending.status == 0, "\(ending.out)")
-        for word in ["debian-llama-4m", "package_section", "threads", "inbox"] { #expect(ending.out.contains(word)) }
-        let json = try scene.onSite("doctor", "--json")
-        #expect(throws: Never.self) { try JSONSerialization.jsonObject(with: Data(json.out.utf8)) }
-    }
-
     @Test func benchScoresGivenWeights() throws {
         let scene = try Scene()
         let manifest = try scene.manifest("job")
@@ -160,6 +135,13 @@ struct CommandTests {
         let target = try #require(try scene.result("job").targets?.first)
         #expect(scores[0].utility == target.utility?.base)
         #expect(scores[1].utility == target.utility?.sharers[try #require(target.sharers?.first)])
+        // A folder with the same manifest is the same job.
+        try FileManager.default.createDirectory(atPath: scene.path("job"), withIntermediateDirectories: false)
+        try FileManager.default.copyItem(atPath: manifest, toPath: scene.path("job/manifest.json"))
+        let folder = try scene.onSite("bench", "--weights", "0,0,0", "--weights", "1,0,0", "--json", scene.path("job"))
+        #expect(folder.out == ending.out, "\(folder.errors)")
+        #expect(try scene.onSite("bench", scene.path("nowhere")).status == 66)
+        #expect(try scene.onSite("bench", try scene.write("{", to: "broken.json")).status == 65)
         // A sharer is as like itself as can be, by accuracy and the F1 of the labels that it says.
         #expect(scores[1].similarities[0] == scores[1].similarities.max())
     }
