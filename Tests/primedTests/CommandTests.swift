@@ -19,10 +19,32 @@ struct CommandTests {
         #expect(prose.split(separator: "\n").allSatisfy { $0.count <= 80 })
         let named = try scene.primed("help", command)
         #expect(named.out == help.out)
+        // What an option means stands under it, and what a code means beside it, both in columns of their own.
+        let lines = prose.components(separatedBy: "\n")
+        let options = lines.drop { $0 != "OPTIONS" }.dropFirst().prefix { !$0.isEmpty }
+        #expect(
+            options.allSatisfy { $0.hasPrefix("    --") || $0.hasPrefix("        ") && $0.dropFirst(8).first != " " })
+        let codes = lines.drop { $0 != "EXIT STATUS" }.dropFirst().prefix { !$0.isEmpty }
+        #expect(codes.allSatisfy { $0.dropFirst(8).first != " " && Array($0)[7] == " " })
+        #expect(codes.contains("    64  the command line is mistaken"))
         let unknown = try scene.primed(command, "--no-such-option")
         #expect(unknown.status == 64)
         #expect(unknown.errors.contains("no-such-option"))
         #expect(unknown.out.isEmpty)
+    }
+
+    @Test(arguments: [("predict", "--model DIR"), ("tokenize", "--model DIR"), ("lineage", "--sharer ID")])
+    func aRequiredOptionStandsWithoutBrackets(_ command: String, _ option: String) throws {
+        let scene = try Scene()
+        let help = try scene.primed("help", command)
+        #expect(help.out.contains(" \(option)") && !help.out.contains("[\(option)]"))
+        let page = try scene.primed("manual", "8").out
+        #expect(
+            page.contains(" \(option.replacing("-", with: "\\-"))") && !page.contains("[\\-\\-\(option.dropFirst(2))]"))
+        let absent = try scene.primed(command)
+        #expect(
+            absent.status == 64
+                && absent.errors == "primed: \(command): no \(option.prefix { $0 != " " }); give \(option)\n")
     }
 
     @Test func theTableOfEventsIsTheProgramsOwn() throws {
