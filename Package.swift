@@ -1,7 +1,9 @@
 // swift-tools-version: 6.2
 import PackageDescription
 
-// The targets stand in the order in which a job meets them; every dependency points down this list.
+// The targets stand in the order in which a job meets them. Dependencies go one way all the same: from primed to Schedule,
+// from there to Intake, Personalize and Deliver, from those to Engine, and to Base from anywhere. Within Personalize Methods
+// stands on the rest, and Deliver draws Privacy's record.
 
 // MARK: - The road
 

@@ -77,7 +77,11 @@ struct CommandTests {
         for name in Self.names { #expect(overview.out.contains("\n    \(name)") || overview.out.contains(" \(name) ")) }
         #expect(try scene.primed("sevre").status == 64)
         #expect(try scene.primed("sevre").errors.contains("serve"))
-        #expect(try scene.primed("--version").status == 0)
+        let version = try scene.primed("--version")
+        #expect(version.status == 0 && version.out.hasPrefix("primed "))
+        // What is not released yet does not go by a release's number.
+        let changes = try String(contentsOf: Scene.root.appending(path: "CHANGELOG.md"), encoding: .utf8)
+        #expect(version.out.hasSuffix("-dev\n") == changes.contains("\n## Unreleased\n"))
     }
 
     @Test func runEndsWithTheCodesOfItsHelp() throws {
