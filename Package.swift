@@ -1,7 +1,9 @@
 // swift-tools-version: 6.2
 import PackageDescription
 
-// The targets stand in the order in which a job meets them; every dependency points down this list.
+// The targets stand in the order in which a job meets them. Dependencies go one way all the same: from primed to Schedule,
+// from there to Intake, Personalize and Deliver, from those to Engine, and to Base from anywhere. Within Personalize Methods
+// stands on the rest, and Deliver draws Privacy's record.
 
 // MARK: - The road
 
@@ -73,7 +75,7 @@ let checks: [Target] = [
     tests("Manifest", ["JSON"]),
     tests("Spool", ["Posix", "Telemetry"]),
     tests("Queue"),
-    tests("Worker", ["Spool", "Checkpoints", "Posix", "Telemetry"]),
+    tests("Worker", ["Manifest", "Spool", "Checkpoints", "Posix", "Telemetry"]),
     tests("Methods", ["Compute", "Tasks", "Evolution", "Privacy", "Llama", "Tokenizers", "Checkpoints"]),
     tests("Tasks", ["JSON"], fixtures: true),
     tests("Evolution", fixtures: true),

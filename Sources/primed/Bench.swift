@@ -15,7 +15,7 @@ enum Bench {
         name: "bench", summary: "measure a whole job and the engine, in one run", operands: "MANIFEST",
         operandCount: 1...1,
         description: """
-            Does the first target of a manifest without publishing anything and shows the seconds of each phase, the \
+            Does the first target of a manifest, a file or a folder with manifest.json, without publishing anything and shows the seconds of each phase, the \
             rate of the model's products beside that of one large product of the machine's own library, the bytes that they \
             move, prefill and decode rates, the cost of a population evaluation by its size, and the memory. Rates of one \
             run compare with each other; machines' speeds drift between runs.
@@ -26,20 +26,24 @@ enum Bench {
             Option(name: "rounds", value: "N", help: "repetitions; the fastest counts (default: 3)"),
             Option(
                 name: "weights", value: "W,W,...",
-                help:
-                    "instead of measuring, print the utility and similarities of these weights on the history; may be given again",
+                help: "instead of measuring, print the utility and similarities of these weights on the history",
                 mayRepeat: true),
             Option(name: "json", value: nil, help: "print one JSON object"),
         ],
-        exits: [(Exit.ok, "measured"), (Exit.badData, "the manifest is mistaken")],
+        exits: [
+            (Exit.ok, "measured"), (Exit.badData, "the manifest, or what it names, is mistaken"),
+            (Exit.noInput, "there is no such manifest"),
+            (Exit.unavailable, "the device, or the memory that the job takes, is not there"),
+            (Exit.temporary, "what the manifest names cannot be read now"),
+        ],
         examples: ["primed bench examples/debian/bench.json"]
     ) { arguments in
         var site = try Site(arguments)
         site.configuration.threads = try arguments.integer("threads", default: site.configuration.threads, in: 0...1024)
-        let path = arguments.operands[0]
-        let absolute = path.hasPrefix("/") ? path : "\(currentFolder())/\(path)"
-        let manifest = try JobManifest(try Files.read(absolute, limit: 1 << 28), file: path)
-        let names = Names(folder: Files.parent(of: absolute), configuration: site.configuration)
+        let path = try manifestPath(arguments.operands[0])
+        let manifest = try JobManifest(
+            try Files.read(path, limit: site.limits.manifestSize), file: arguments.operands[0])
+        let names = Names(folder: Files.parent(of: path), configuration: site.configuration)
         let options = site.configuration.engineOptions(on: try site.device(arguments))
         guard !arguments.has("weights") else {
             show(try json(try scores(arguments.texts("weights"), manifest, names, options), pretty: true))

@@ -36,7 +36,7 @@ enum Demo {
 
     private static func tell(_ path: String) throws -> Int32 {
         let bytes = try Files.read("\(path)/result.json", limit: 1 << 26)
-        let result = try JSONDecoder().decode(Result.self, from: Data(bytes))
+        let result = try JSONDecoder().decode(DemoResult.self, from: Data(bytes))
         show(
             "\n\(padded("user", 6)) \(padded("ships", 7)) \(padded("history score", 18)) \(padded("likeness", 10)) weights\n"
         )
@@ -53,7 +53,7 @@ enum Demo {
         return result.status == "done" ? Exit.ok : Exit.software
     }
 
-    private struct Result: Decodable {
+    private struct DemoResult: Decodable {
         struct Target: Decodable {
             struct Utility: Decodable {
                 let base: Double

@@ -1,10 +1,6 @@
-import Checkpoints
-import Compute
 import Glibc
 import Manifest
 import Posix
-import Tasks
-import Tokenizers
 import Worker
 
 /// `primed doctor`
@@ -14,7 +10,7 @@ enum Doctor {
         description: """
             Shows every configuration key with its value and where that came from, what the machine offers, whether the \
             spool's folders can be written and renamed between, and whether every model, pool and task below the \
-            configured roots can be opened. Reads every model's weights once.
+            configured roots can be opened, as a job opens them. Reads every model's weights once, and makes no folder.
 
             Every key may also be set by a variable of the environment, which goes before the file: PRIMED_SLOTS for \
             slots.
@@ -25,7 +21,8 @@ enum Doctor {
     ) { arguments in
         let site = try Site(arguments)
         let findings =
-            about(site) + Machine.findings + Machine.gpus(site.configuration) + spool(site) + stores(site.configuration)
+            about(site) + Machine.findings + Machine.gpus(site.configuration) + spool(site)
+            + Stores.findings(site.configuration)
         let report = Report(
             version: Primed.version,
             settings: site.configuration.settings.map {
@@ -39,20 +36,25 @@ enum Doctor {
 
     private static func about(_ site: Site) -> [Finding] {
         let daemon = try? ServiceStatus.serving(site.folders)
+        let asRoot = Finding(
+            .note, "user",
+            "checked as root: what the daemon's user may do is shown by `runuser -u primed -- primed doctor`")
         return [
             Finding(.ok, "configuration", site.file ?? "no file; every key has its default"),
             Finding(.ok, "daemon", daemon.map { "serves, process \($0.pid)" } ?? "none serves this spool"),
-        ]
+        ] + (geteuid() == 0 ? [asRoot] : [])
     }
 
     private static func spool(_ site: Site) -> [Finding] {
-        let folders = [site.configuration.inbox, site.configuration.work, site.configuration.outbox]
         var findings: [Finding] = []
         var probe: String?
-        for folder in folders {
+        for folder in [site.configuration.inbox, site.configuration.work, site.configuration.outbox] {
             let next = "\(folder)/.doctor.\(getpid()).tmp"
             do throws(PosixError) {
-                try Files.makeDirectories(folder)
+                guard try Files.isPresent(folder) else {
+                    findings.append(missing(folder))
+                    continue
+                }
                 if let probe { try Files.rename(probe, to: next) } else { try Files.writeAtomically([], to: next) }
                 probe = next
                 let room = try Files.room(at: folder)
@@ -74,56 +76,16 @@ enum Doctor {
         return findings
     }
 
-    // MARK: - Models, pools, tasks
-
-    private static func stores(_ configuration: Configuration) -> [Finding] {
-        var configs: [String: LlamaConfig] = [:]
-        var findings = entries(of: configuration.models, "models", isFolder: true) { path throws in
-            let folder = try ModelFolder(path)
-            let tokenizer = try Tokenizer(folder: path)
-            configs[Files.name(of: path)] = folder.config
-            return "\(folder.config.layers) layers of \(folder.config.hiddenSize), \(tokenizer.vocabularySize) tokens, "
-                + "\(folder.byteCount >> 20) MiB"
+    /// A folder that is not there: whoever looks makes none, since it would not be the daemon's.
+    private static func missing(_ folder: String) -> Finding {
+        var parent = Files.parent(of: folder)
+        while !Files.exists(parent), parent != "/", parent != "." { parent = Files.parent(of: parent) }
+        guard Files.isDirectory(parent), access(parent, W_OK | X_OK) == 0 else {
+            return Finding(
+                .fail, "folder \(folder)",
+                "missing, and this user may not write in \(parent); make the folder, or give the right to")
         }
-        findings += entries(of: configuration.pools, "pools", isFolder: true) { path throws in
-            let pool = try PoolManifest(
-                try Files.read(PoolManifest.fileName, beneath: path, limit: 64 << 20), file: PoolManifest.fileName)
-            let base = pool.base.map { Files.name(of: $0) } ?? ""
-            guard let config = configs[base] else {
-                return "\(pool.members.count) members; their base \(base) is not here"
-            }
-            for member in pool.members { _ = try Adapter("\(path)/\(member.adapter)", for: config) }
-            let today = String(WallClock.timestamp().prefix(10))
-            return
-                "\(pool.members.count) members of \(base), \(pool.members.count { $0.isUsable(on: today) }) usable today"
-        }
-        findings += entries(of: configuration.tasks, "tasks", isFolder: false) { path throws in
-            let task = try TaskDefinition(definition: try Files.read(path, limit: 1 << 20), file: Files.name(of: path))
-            return "\(task.name), scored by \(task.metricNames.joined(separator: " and "))"
-        }
-        findings.append(
-            Files.isDirectory(configuration.histories)
-                ? Finding(.ok, "histories", configuration.histories)
-                : Finding(.note, "histories", "\(configuration.histories) is not there; manifests bring their own"))
-        return findings
-    }
-
-    /// A finding for each entry of a root.
-    private static func entries(
-        of root: String, _ what: String, isFolder: Bool, _ open: (String) throws -> String
-    ) -> [Finding] {
-        guard let names = try? Files.list(root) else {
-            return [Finding(.note, what, "\(root) is not there; manifests bring their own")]
-        }
-        let paths = names.filter { !$0.hasPrefix(".") }.map { "\(root)/\($0)" }
-        return paths.filter { Files.isDirectory($0) == isFolder }.map { path in
-            let entry = "\(what) \(Files.name(of: path))"
-            do {
-                return Finding(.ok, entry, try open(path))
-            } catch {
-                return Finding(.fail, entry, "\(error)")
-            }
-        }
+        return Finding(.note, "folder \(folder)", "missing; the daemon makes it")
     }
 }
 

@@ -13,7 +13,9 @@ enum Lineage {
             Results that cannot be read are named on standard error.
             """,
         options: [
-            Site.option, Option(name: "sharer", value: "ID", help: "the sharer, as the pool or the manifest names it"),
+            Site.option,
+            Option(
+                name: "sharer", value: "ID", help: "the sharer, as the pool or the manifest names it", isRequired: true),
             Option(name: "pool", value: "NAME", help: "only adapters made from this pool"),
             Option(name: "json", value: nil, help: "print one JSON array"),
         ],
@@ -23,10 +25,9 @@ enum Lineage {
         ],
         examples: ["primed lineage --sharer 207", "primed lineage --sharer 207 --pool package_section --json"]
     ) { arguments in
-        guard let sharer = arguments.text("sharer") else { throw Failure(Exit.usage, "lineage: give --sharer ID") }
         let site = try Site(arguments)
         let lineage = try Worker.Lineage(
-            of: sharer, pool: arguments.text("pool"), outbox: site.configuration.outbox)
+            of: arguments.required("sharer"), pool: arguments.text("pool"), outbox: site.configuration.outbox)
         if arguments.has("json") {
             show(try json(lineage.descendants, pretty: true))
         } else {

@@ -34,8 +34,8 @@ enum Manual {
 
             The daemon, "primed serve", takes job manifests from an inbox, does them in worker processes, one a slot, and \
             publishes a personalized adapter, predictions and a privacy report for each user in an outbox. A manifest \
-            that is mistaken is rejected with its place and its mend; nothing that was claimed is lost, whenever daemon or \
-            machine stop.
+            that is mistaken is rejected with its place and its mend; nothing that was claimed is lost, whenever the daemon or \
+            the machine stops.
             """)
         page.section("COMMANDS")
         for command in Primed.commands where !command.isHidden { add(command, to: &page) }

@@ -8,7 +8,7 @@ import Worker
 enum Operate {
     static let commands = [
         command(
-            .cancel, "end jobs, with what they have",
+            .cancel, "end jobs and publish the targets that are done",
             """
             Ends each job: one that waits at once, one that runs as soon as its batch in flight is done. Targets that \
             are done are published; the result says cancelled. What was dropped is kept for a while, so that primed \
@@ -24,7 +24,7 @@ enum Operate {
             .release, "let held jobs run again",
             "The jobs wait for their turn again.", "primed release nightly-2026-11-20"),
         command(
-            .retry, "run jobs again that failed",
+            .retry, "run failed jobs again",
             """
             A job that waits for its next try runs at its next turn. One that failed, was rejected, cancelled or put \
             into quarantine runs again if it is kept (see primed kept): targets that are done stay, those that failed \
@@ -107,41 +107,5 @@ enum Operate {
         case (.pointless, _): "\(request.job): is so already, or done"
         case (.failed, _): "\(request.job): the disk refused; the daemon's log says what"
         }
-    }
-}
-
-/// `primed kept`
-enum Kept {
-    static let command = Command(
-        name: "kept", summary: "list the jobs whose files are kept",
-        description: """
-            What is dropped has histories in it, so it is removed as soon as its result is published. Jobs that failed, \
-            were rejected, cancelled or put into quarantine are kept for keep_failed_days of the configuration, all \
-            others for keep_done_days (0: not at all), readable for nobody but the daemon. A line a job: its name, how \
-            it ended and why, since when it is kept and until when. primed retry runs one again.
-            """,
-        options: [Site.option, Option(name: "json", value: nil, help: "print one JSON array")],
-        files: [("WORK/kept/NAME/", "a kept job")],
-        exits: [(Exit.ok, "listed"), (Exit.noPermission, "only the daemon's own user and root may look")],
-        examples: ["primed kept", "primed kept --json | jq '.[] | select(.code == \"quarantined\") | .name'"]
-    ) { arguments in
-        let site = try Site(arguments)
-        let jobs = try Spool.kept(site.folders, site.limits)
-        if arguments.has("json") {
-            show(try json(jobs, pretty: true))
-            return Exit.ok
-        }
-        let width = (jobs.map(\.name.count).max() ?? 0) + 2
-        for job in jobs {
-            show(
-                "\(padded(job.name, width))\(padded(job.status.rawValue, 11))\(padded(job.code ?? "", 18))"
-                    + "\(moment(job.published)) until \(moment(job.expires))\n")
-        }
-        return Exit.ok
-    }
-
-    /// To the second, in UTC.
-    private static func moment(_ seconds: Int64) -> String {
-        "\(WallClock.timestamp(seconds * 1_000_000_000).prefix(19))Z"
     }
 }

@@ -20,7 +20,7 @@ enum Predict {
             the weighted products, as the paper has it; "factors" the weighted factors, as its authors' code does.
             """,
         options: [
-            Option(name: "model", value: "DIR", help: "a Hugging Face model folder"),
+            Option(name: "model", value: "DIR", help: "a Hugging Face model folder", isRequired: true),
             Option(
                 name: "adapter", value: "DIR=WEIGHT", help: "an adapter and its weight, of any sign", mayRepeat: true),
             Option(name: "merge", value: "delta|factors", help: "how adapters merge (default: delta)"),
@@ -42,7 +42,7 @@ enum Predict {
             #"echo '{"id":"1","prompt":"Description: a Perl module Tag:"}' | primed predict --model DIR --adapter A=0.7 --adapter B=0.3"#,
         ]
     ) { arguments in
-        guard let path = arguments.text("model") else { throw Failure(Exit.usage, "predict: give --model DIR") }
+        let path = arguments.required("model")
         let adapters = try arguments.texts("adapter").map(weighted)
         let sampling = try sampling(arguments)
         let merge = try arguments.choice("merge", default: Merge.delta)

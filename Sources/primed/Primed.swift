@@ -5,7 +5,7 @@ import Posix
 /// primed: one file a subcommand; what they do lives in the modules down the road.
 @main
 struct Primed {
-    static let version = "0.1.0"
+    static let version = "0.2.0-dev"
 
     static let commands: [Command] =
         [

@@ -60,6 +60,9 @@ enum Status {
             if isServing, let lost = daemon?.lost, !lost.isEmpty {
                 lines.append("\(padded("lost", 12))\(lost.joined(separator: ", ")): gone until the daemon starts again")
             }
+            if isServing, let notReady = daemon?.notReady, !notReady.isEmpty {
+                lines.append("\(padded("not ready", 12))\(notReady.joined(separator: ", ")): tried again before long")
+            }
             lines.append("\(padded("inbox", 12))\(inbox)")
             if !strange.isEmpty {
                 lines.append("\(padded("", 12))no jobs: \(strange.prefix(10).map(printable).joined(separator: ", "))")

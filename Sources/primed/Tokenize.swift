@@ -13,7 +13,8 @@ enum Tokenize {
             as U+FFFD. In decoding, special tokens and ids outside the vocabulary leave nothing.
             """,
         options: [
-            Option(name: "model", value: "DIR", help: "a folder with tokenizer.json or tokenizer.model"),
+            Option(
+                name: "model", value: "DIR", help: "a folder with tokenizer.json or tokenizer.model", isRequired: true),
             Option(name: "decode", value: nil, help: "read arrays of ids and print strings"),
         ],
         exits: [
@@ -25,8 +26,7 @@ enum Tokenize {
             "primed tokenize --model DIR < texts.jsonl | primed tokenize --model DIR --decode",
         ]
     ) { arguments in
-        guard let folder = arguments.text("model") else { throw Failure(Exit.usage, "tokenize: give --model DIR") }
-        let tokenizer = try Tokenizer(folder: folder)
+        let tokenizer = try Tokenizer(folder: arguments.required("model"))
         let decodes = arguments.has("decode")
         var lines = InputLines()
         while let line = try lines.next() {

@@ -136,6 +136,41 @@ import Tokenizers
         #expect(scores[0].heldOut == nil)
     }
 
+    /// Two prompts of one item are one item held out.
+    @Test func heldOutItemsAreCountedOnce() throws {
+        var settings = short
+        settings.budget = 2
+        settings.retrieval = true
+        settings.holdOut = .fraction(0.4)
+        let target = Target(
+            user: User(id: "78", history: user.history, queries: [], profile: "packages clocks"), sharers: sharers)
+        var journal = MemoryJournal()
+        let run = try method(settings).personalize([target], journal: &journal) { _ in true }[0].get()
+        let items = user.history.count
+        #expect(run.historyItems == items)
+        #expect(run.heldOutItems == Int((0.4 * Double(items)).rounded()))
+    }
+
+    @Test func aSearchOverTooManyWeightsIsRefusedBeforeAnythingIsPredicted() throws {
+        var settings = short
+        settings.granularity = .layer
+        #expect(throws: Never.self) { try settings.requireSearchable(sharers: 64, layers: 32) }
+        #expect(throws: Never.self) { try settings.requireSearchable(sharers: 0, layers: 32) }
+        #expect {
+            try settings.requireSearchable(sharers: 64, layers: 33)
+        } throws: {
+            ($0 as? MethodError)?.code == .optimizer && "\($0)".contains("2112 weights")
+        }
+        settings.granularity = .adapter
+        #expect(throws: Never.self) { try settings.requireSearchable(sharers: 64, layers: 80) }
+        // A sharer a weight, more of them than any pool gives.
+        let many = (0..<2049).map { Sharer(id: "\($0)", adapter: sharers[0].adapter, cosine: nil) }
+        #expect(throws: MethodError.self) {
+            try TargetSearch(
+                Target(user: user, sharers: many), task: task, tokenizer: tokenizer, layers: 6, settings: settings)
+        }
+    }
+
     @Test func theRecordTellsWhatTheRunFound() throws {
         var journal = MemoryJournal()
         let run = try run(short, &journal)

@@ -138,6 +138,34 @@ import Testing
         #expect(bench.names.filter { $0 == "attempt-started" }.count == 5)
     }
 
+    @Test func aDeviceThatIsNotReadyCostsTheJobNothing() throws {
+        let bench = try ServiceBench()
+        defer { bench.remove() }
+        try bench.drop("a")
+        bench.limits.crashes = 1
+        // Twice it is not, then it is: with one attempt that may fail.
+        try bench.serve(
+            #"echo x >> "$folder/../../tries"; [ $(wc -l < "$folder/../../tries") -ge 3 ] && seal && exit; "#
+                + #"say '{"failed":{"problem":{"code":"device-not-ready","message":"m","where":"cuda:0"},"permanent":false}}'; "#
+                + "exit 70")
+        #expect(bench.result("a").contains("done"))
+        #expect(bench.names.filter { $0 == "device-not-ready" }.count == 2)
+        #expect(!bench.names.contains("attempt-failed"))
+    }
+
+    @Test func devicesRestLongerEachTimeUntilTheyWork() {
+        var devices = DeviceStates()
+        #expect(devices.allow("cuda:0", at: 0))
+        #expect(devices.rest("cuda:0", first: 15, at: 0) == 15)
+        #expect(!devices.allow("cuda:0", at: 14.9) && devices.allow("cuda:0", at: 15) && devices.allow("cuda:1", at: 0))
+        #expect(devices.nextTry(after: 0) == 15 && devices.nextTry(after: 15) == nil)
+        var pauses = (0..<6).map { devices.rest("cuda:0", first: 15, at: Double($0)) }
+        #expect(pauses == [30, 60, 120, 240, 300, 300])
+        devices.works("cuda:0")
+        pauses = [devices.rest("cuda:0", first: 15, at: 0)]
+        #expect(pauses == [15] && devices.notReady == ["cuda:0"] && devices.lost.isEmpty)
+    }
+
     @Test func onTermTheWorkerStopsAndTheJobGoesOnLater() throws {
         let bench = try ServiceBench()
         defer { bench.remove() }

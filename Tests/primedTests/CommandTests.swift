@@ -19,10 +19,32 @@ struct CommandTests {
         #expect(prose.split(separator: "\n").allSatisfy { $0.count <= 80 })
         let named = try scene.primed("help", command)
         #expect(named.out == help.out)
+        // What an option means stands under it, and what a code means beside it, both in columns of their own.
+        let lines = prose.components(separatedBy: "\n")
+        let options = lines.drop { $0 != "OPTIONS" }.dropFirst().prefix { !$0.isEmpty }
+        #expect(
+            options.allSatisfy { $0.hasPrefix("    --") || $0.hasPrefix("        ") && $0.dropFirst(8).first != " " })
+        let codes = lines.drop { $0 != "EXIT STATUS" }.dropFirst().prefix { !$0.isEmpty }
+        #expect(codes.allSatisfy { $0.dropFirst(8).first != " " && Array($0)[7] == " " })
+        #expect(codes.contains("    64  the command line is mistaken"))
         let unknown = try scene.primed(command, "--no-such-option")
         #expect(unknown.status == 64)
         #expect(unknown.errors.contains("no-such-option"))
         #expect(unknown.out.isEmpty)
+    }
+
+    @Test(arguments: [("predict", "--model DIR"), ("tokenize", "--model DIR"), ("lineage", "--sharer ID")])
+    func aRequiredOptionStandsWithoutBrackets(_ command: String, _ option: String) throws {
+        let scene = try Scene()
+        let help = try scene.primed("help", command)
+        #expect(help.out.contains(" \(option)") && !help.out.contains("[\(option)]"))
+        let page = try scene.primed("manual", "8").out
+        #expect(
+            page.contains(" \(option.replacing("-", with: "\\-"))") && !page.contains("[\\-\\-\(option.dropFirst(2))]"))
+        let absent = try scene.primed(command)
+        #expect(
+            absent.status == 64
+                && absent.errors == "primed: \(command): no \(option.prefix { $0 != " " }); give \(option)\n")
     }
 
     @Test func theTableOfEventsIsTheProgramsOwn() throws {
@@ -55,23 +77,11 @@ struct CommandTests {
         for name in Self.names { #expect(overview.out.contains("\n    \(name)") || overview.out.contains(" \(name) ")) }
         #expect(try scene.primed("sevre").status == 64)
         #expect(try scene.primed("sevre").errors.contains("serve"))
-        #expect(try scene.primed("--version").status == 0)
-    }
-
-    @Test func checkTellsEveryMistakeOnALineOfItsOwn() throws {
-        let scene = try Scene()
-        #expect(try scene.onSite("check", try scene.manifest("sound")).status == 0)
-        let ending = try scene.onSite(
-            "check", try scene.write(#"{ "job": "personalize", "base": 7, "evolv": {} }"#, to: "broken.json"))
-        #expect(ending.status == 65)
-        let mistakes = (ending.out + ending.errors).split(separator: "\n")
-        for word in ["base", "evolve", "task", "sharers", "targets"] {
-            #expect(mistakes.contains { $0.contains(word) }, "\(word)")
-        }
-        #expect(mistakes.count == 5)
-        #expect(try scene.onSite("check", scene.path("nowhere.json")).status == 66)
-        let absent = try scene.onSite("check", try scene.manifest("absent", task: "no_such_task"))
-        #expect(absent.status == 65)
+        let version = try scene.primed("--version")
+        #expect(version.status == 0 && version.out.hasPrefix("primed "))
+        // What is not released yet does not go by a release's number.
+        let changes = try String(contentsOf: Scene.root.appending(path: "CHANGELOG.md"), encoding: .utf8)
+        #expect(version.out.hasSuffix("-dev\n") == changes.contains("\n## Unreleased\n"))
     }
 
     @Test func runEndsWithTheCodesOfItsHelp() throws {
@@ -137,15 +147,6 @@ struct CommandTests {
         #expect(try scene.primed("predict", "--model", Scene.model, input: "{\"id\":\"a\"}\n").status == 65)
     }
 
-    @Test func doctorFindsTheExampleSound() throws {
-        let scene = try Scene()
-        let ending = try scene.onSite("doctor")
-        #expect(ending.status == 0, "\(ending.out)")
-        for word in ["debian-llama-4m", "package_section", "threads", "inbox"] { #expect(ending.out.contains(word)) }
-        let json = try scene.onSite("doctor", "--json")
-        #expect(throws: Never.self) { try JSONSerialization.jsonObject(with: Data(json.out.utf8)) }
-    }
-
     @Test func benchScoresGivenWeights() throws {
         let scene = try Scene()
         let manifest = try scene.manifest("job")
@@ -160,6 +161,13 @@ struct CommandTests {
         let target = try #require(try scene.result("job").targets?.first)
         #expect(scores[0].utility == target.utility?.base)
         #expect(scores[1].utility == target.utility?.sharers[try #require(target.sharers?.first)])
+        // A folder with the same manifest is the same job.
+        try FileManager.default.createDirectory(atPath: scene.path("job"), withIntermediateDirectories: false)
+        try FileManager.default.copyItem(atPath: manifest, toPath: scene.path("job/manifest.json"))
+        let folder = try scene.onSite("bench", "--weights", "0,0,0", "--weights", "1,0,0", "--json", scene.path("job"))
+        #expect(folder.out == ending.out, "\(folder.errors)")
+        #expect(try scene.onSite("bench", scene.path("nowhere")).status == 66)
+        #expect(try scene.onSite("bench", try scene.write("{", to: "broken.json")).status == 65)
         // A sharer is as like itself as can be, by accuracy and the F1 of the labels that it says.
         #expect(scores[1].similarities[0] == scores[1].similarities.max())
     }

@@ -27,6 +27,7 @@ extension EventKind {
         case .attemptStarted: .attemptStarted("nightly-1", attempt: 1, process: 4242)
         case .attemptFailed: .attemptFailed("nightly-1", attempt: 1, code: "worker-signal-9", retryIn: 24.5)
         case .deviceLost: .deviceLost("cuda:0", job: "nightly-1")
+        case .deviceNotReady: .deviceNotReady("cuda:0", job: "nightly-1", retryIn: 15)
         case .jobState: .jobState("nightly-1", state: "running", attempt: 1, finished: 12, targets: 40)
         case .jobRequeued: .jobRequeued("nightly-1")
         case .workerNoise: .workerNoise("nightly-1", lines: 3)

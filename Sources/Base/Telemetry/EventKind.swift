@@ -26,6 +26,7 @@ public enum EventKind: String, CaseIterable, Sendable {
     case attemptStarted = "attempt-started"
     case attemptFailed = "attempt-failed"
     case deviceLost = "device-lost"
+    case deviceNotReady = "device-not-ready"
     case jobState = "job-state"
     case jobRequeued = "job-requeued"
     case workerNoise = "worker-noise"
@@ -43,7 +44,7 @@ public enum EventKind: String, CaseIterable, Sendable {
         switch self {
         case .trouble, .fileUnclaimable, .deviceLost, .reloadRefused: .error
         case .memoryUnbounded, .diskFull, .announcementsLost, .namesIgnored, .jobRejected, .attemptFailed, .workerNoise,
-            .targetFailed:
+            .targetFailed, .deviceNotReady:
             .warning
         case .serviceReady, .serviceStopping, .serviceStopped, .serviceReloaded, .fileIgnored, .jobPublished,
             .requestAnswered:
@@ -100,6 +101,8 @@ public enum EventKind: String, CaseIterable, Sendable {
             "A worker ended without a result. The job runs again in `retry_in` seconds, or is given up."
         case .deviceLost:
             "A GPU is gone: its slot stays empty until the daemon starts again, and the job waits for another."
+        case .deviceNotReady:
+            "A GPU cannot be used now: others hold it or its memory, or its driver is not up. The job waits, at no cost, and the GPU is tried again in `retry_in` seconds."
         case .jobState:
             "SIGUSR1 asks for it: a claimed job, whether it runs or waits, its attempts, and how many of its targets are done."
         case .jobRequeued:

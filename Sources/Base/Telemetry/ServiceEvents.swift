@@ -107,6 +107,11 @@ extension Event {
         Event(.deviceLost, ["device": .id(device), "job": .id(job)])
     }
 
+    /// A device cannot be used now; its slot is left alone for a while, and the job waits.
+    public static func deviceNotReady(_ device: String, job: String, retryIn seconds: Double) -> Event {
+        Event(.deviceNotReady, ["device": .id(device), "job": .id(job), "retry_in": .duration(seconds)])
+    }
+
     /// What a claimed job is doing, as somebody asked.
     public static func jobState(
         _ job: String, state: String, attempt: Int, finished: Int, targets: Int

@@ -49,7 +49,9 @@ extension Configuration {
 
         private static let devices = Key(
             name: "devices",
-            meaning: "Where jobs compute: cpu, or GPUs as \"cuda:0, cuda:1\", each a slot with one job at a time."
+            meaning:
+                "Where jobs compute: cpu, or GPUs as \"cuda:0, cuda:1\", each a slot with one job at a time. Under systemd the "
+                + "drop-in /usr/share/doc/primed/gpu.conf.example is needed, too."
         ) { fields, _, configuration in
             guard let text = fields.text("devices") else { return }
             let names = text.split(separator: ",").map { $0.filter { $0 != " " } }.map { $0 == "cuda" ? "cuda:0" : $0 }
@@ -70,7 +72,8 @@ extension Configuration {
         private static let crashDumps = Key(
             name: "crash_dumps",
             meaning:
-                "Whether a crash may leave a core and a backtrace. They hold text of histories, prompts and predictions."
+                "Whether a crash may leave a core and a backtrace. They hold text of histories, prompts and predictions. Under "
+                + "systemd a drop-in with LimitCORE=infinity is needed, too."
         ) { fields, _, configuration in
             if let flag = fields.flag("crash_dumps") { configuration.crashDumps = flag }
         } show: {
@@ -122,7 +125,8 @@ extension Configuration {
                 "How often the inbox is looked through although nothing was announced."),
             .number(
                 "stall_seconds", \.stallSeconds, 1...1e6,
-                "Seconds without a sign of life after which a job's worker is killed."),
+                "Seconds without a sign of life after which a job's worker is killed. Every batch gives signs; loading a model "
+                    + "and encoding histories give none, so leave time for the largest."),
             .number(
                 "stop_seconds", \.stopSeconds, 0...1e6,
                 "Seconds that jobs may take to come to a point from which they can go on, once the daemon is asked to stop; "
@@ -136,14 +140,18 @@ extension Configuration {
             ),
             .integer(
                 "job_memory_mib", \.jobMemoryMiB, 0...(1 << 24),
-                "MiB of the host's memory that a job may hold, where control groups can bound it; 0 is as much as there is."
-            ),
+                "MiB of the host's memory that a job may hold, where control groups can bound it; 0 is as much as there is. "
+                    + "Under systemd the drop-in /usr/share/doc/primed/memory.conf.example makes them."),
             .number(
                 "keep_failed_days", \.keepFailedDays, 0...36500,
                 "Days that what was dropped is kept of a job that failed, was rejected or cancelled, readable for the daemon "
                     + "alone, so that primed retry can run it again."),
-            .number("keep_done_days", \.keepDoneDays, 0...36500, "The same of all other jobs."),
-            .path("metrics", \.metrics, "A file of numbers for Prometheus's textfile collector, which reads *.prom."),
+            .number(
+                "keep_done_days", \.keepDoneDays, 0...36500, "Days that what was dropped is kept of every other job."),
+            .path(
+                "metrics", \.metrics,
+                "A file of numbers for Prometheus's textfile collector, which reads *.prom. Under systemd its folder has to be named "
+                    + "by ReadWritePaths= in a drop-in, see /usr/share/doc/primed/metrics.conf.example."),
             .number(
                 "min_free_disk", \.minFreeDisk, 0...0.9,
                 "No job is claimed while less than this share of the disk's inodes is free, or less than this share of its "

@@ -36,6 +36,15 @@ public struct EvolutionError: Error, Equatable, Sendable, CustomStringConvertibl
 /// The most weights that are searched: the covariance is a dense matrix.
 public let largestDimension = 2048
 
+/// Refuses a search over more weights than any is made for, or over none.
+public func requireSearchable(dimension: Int) throws(EvolutionError) {
+    guard (1...largestDimension).contains(dimension) else {
+        throw EvolutionError(
+            code: .dimension, place: "search", found: "\(dimension) weights",
+            remedy: "search 1 to \(largestDimension): fewer sharers, or one weight an adapter")
+    }
+}
+
 /// A search over `dimension` weights that starts at 0.
 ///
 /// - Parameters:
@@ -44,11 +53,7 @@ public let largestDimension = 2048
 public func makeOptimizer(
     _ search: Search, dimension: Int, bounds: ClosedRange<Double>, budget: Int, seed: UInt64
 ) throws(EvolutionError) -> any Optimizer {
-    guard (1...largestDimension).contains(dimension) else {
-        throw EvolutionError(
-            code: .dimension, place: "search", found: "\(dimension) weights",
-            remedy: "search 1 to \(largestDimension): fewer sharers, or one weight an adapter")
-    }
+    try requireSearchable(dimension: dimension)
     guard bounds.lowerBound < 0, bounds.upperBound > 0, bounds.lowerBound.isFinite, bounds.upperBound.isFinite else {
         throw EvolutionError(
             code: .bounds, place: "search", found: "bounds \(bounds.lowerBound) to \(bounds.upperBound)",

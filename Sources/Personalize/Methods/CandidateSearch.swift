@@ -27,16 +27,16 @@ struct CandidateSearch {
     /// Scores by weights: an evaluated mixture is never evaluated again.
     private var known: [[Double]: CandidateScores]
 
-    /// - Parameter layers: layers that have weights of their own; nil for one weight an adapter.
+    /// - Parameter layers: the model's; they have weights of their own where the settings say so.
     init(
-        width: Int, layers: Int?, base: CandidateScores, sharers: [CandidateScores], settings: Settings, seed: UInt64
+        width: Int, layers: Int, base: CandidateScores, sharers: [CandidateScores], settings: Settings, seed: UInt64
     ) throws(MethodError) {
         self.width = width
         self.base = base
         self.sharers = sharers
         budget = settings.budget
         best = base.fitness
-        let dimension = width * (layers ?? 1)
+        let dimension = settings.dimension(sharers: width, layers: layers)
         self.dimension = dimension
         recommendation = Array(repeating: 0, count: dimension)
         known = [recommendation: base]

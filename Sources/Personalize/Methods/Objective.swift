@@ -1,6 +1,6 @@
 import Tasks
 
-/// What one candidate scored. Every score is larger-is-better and the sum of the task's two metrics.
+/// What one candidate scored. Every score is larger-is-better and the sum of the task's metrics.
 public struct CandidateScores: Codable, Equatable, Sendable {
     /// f(predictions, gold) over the whole history.
     public var utility: Double
@@ -62,7 +62,7 @@ struct HistorySplit: Equatable {
     ///
     /// - Parameters:
     ///   - items: the history item of each prompt.
-    ///   - heldOut: how much to hold out; histories with fewer than `shortest` items are never split.
+    ///   - holdOut: the share of distinct items to hold out; where it comes to none of them, or to all, nothing is split.
     init(items: [String], holdOut: HoldOut) {
         var distinct: [String] = []
         var seen: Set<String> = []

@@ -33,6 +33,21 @@ public struct Settings: Equatable, Sendable {
     public init() {}
 
     var sampling: (temperature: Float, topP: Float)? { temperature.map { ($0, topP) } }
+
+    /// Weights that are searched for a merge of `sharers` adapters in a model of `layers`.
+    func dimension(sharers: Int, layers: Int) -> Int { granularity == .layer ? sharers * layers : sharers }
+
+    /// Refuses a search over more weights than any is made for, before anything is predicted.
+    public func requireSearchable(sharers: Int, layers: Int) throws(MethodError) {
+        let dimension = dimension(sharers: sharers, layers: layers)
+        // Without sharers the base stays, and nothing is searched.
+        guard dimension > 0 else { return }
+        do {
+            try Evolution.requireSearchable(dimension: dimension)
+        } catch {
+            throw MethodError(.optimizer, error.place, found: error.found, remedy: error.remedy)
+        }
+    }
 }
 
 /// A target's own seed: targets of one job must not share their random numbers, and the order of targets must not

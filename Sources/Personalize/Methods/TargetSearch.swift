@@ -14,7 +14,7 @@ struct TargetSearch {
     let queries: QueryPrompts
     private let task: TaskDefinition
     private let settings: Settings
-    private let layers: Int?
+    private let layers: Int
     private var stage = Stage.references
     private(set) var seconds = PhaseSeconds()
 
@@ -43,7 +43,8 @@ struct TargetSearch {
         seed = targetSeed(settings.seed, user: user.id)
         self.task = task
         self.settings = settings
-        self.layers = settings.granularity == .layer ? layers : nil
+        self.layers = layers
+        try settings.requireSearchable(sharers: target.sharers.count, layers: layers)
         history = try HistoryPrompts(user, task: task, tokenizer: tokenizer, settings: settings, seed: seed)
         queries = try QueryPrompts(user, task: task, tokenizer: tokenizer)
     }
@@ -152,7 +153,7 @@ struct TargetSearch {
         return Personalization(
             choice: search.choice, base: search.base, sharers: search.sharers, candidates: search.entries,
             sharerCount: sharers.count, historyItems: Set(history.items).count,
-            heldOutItems: objective.split.heldOut.count,
+            heldOutItems: Set(objective.split.heldOut.map { history.items[$0] }).count,
             answers: zip(queries.ids, outputs).map { Answer(id: $0, output: $1) }, seed: seed, seconds: seconds)
     }
 }

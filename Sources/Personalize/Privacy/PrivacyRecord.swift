@@ -1,6 +1,6 @@
 /// Everything that one target's run found out about utility and privacy; the report is drawn from it alone.
 ///
-/// Scores are sums of the task's two metrics, larger is better (error metrics are negated). No text of a history, a
+/// Scores are sums of the task's metrics, larger is better (error metrics are negated). No text of a history, a
 /// prompt or a prediction is ever part of it.
 public struct PrivacyRecord: Codable, Equatable, Sendable {
     public var schema = 1

@@ -20,6 +20,8 @@ public struct JobInputs {
     /// A user to personalize, or why that user cannot be.
     public struct Target {
         public let user: String
+        /// The place of the target's embedding, given or not, for messages.
+        let embeddingPlace: String
         public let input: Result<(user: User, embedding: [Float]?), JobError>
     }
 
@@ -45,7 +47,8 @@ public struct JobInputs {
             manifest.sharers, base: manifest.base, task: task, folder.config, names: names, adapters: sharers.adapters)
     }
 
-    static func base(_ name: String, _ names: Names) throws(JobError) -> (ModelFolder, Tokenizer) {
+    /// A base and its tokenizer, of the job's own or the site's.
+    public static func base(_ name: String, _ names: Names) throws(JobError) -> (ModelFolder, Tokenizer) {
         let path = try names.folder(name, .model, place: "manifest: base")
         let folder = try told { try ModelFolder(path) }
         let tokenizer = try told { try Tokenizer(folder: path) }
@@ -64,16 +67,16 @@ public struct JobInputs {
     public func select(
         _ user: User, _ embedding: [Float]?, model: any LanguageModel, base: String
     ) throws(JobError) -> [Sharer] {
-        guard sharers.selects, embedding == nil else { return try sharers.select(embedding, user: user.id) }
-        try sharers.requireEncoder(base: base, user: user.id)
-        let encoded = try told {
-            let texts = try task.embeddingTexts(user)
-            return userEmbedding(try model.embed(texts.map { Array(tokenizer.encode($0).prefix(512)) }))
+        try sharers.select(embedding, user: user.id, base: base) { () throws(JobError) in
+            try told {
+                let texts = try task.embeddingTexts(user)
+                return userEmbedding(try model.embed(texts.map { Array(tokenizer.encode($0).prefix(512)) }))
+            }
         }
-        return try sharers.select(encoded, user: user.id)
     }
 
-    static func task(
+    /// A task: a built-in one, or a definition file of the job's own or the site's, and that file's SHA-256.
+    public static func task(
         _ name: String, _ names: Names
     ) throws(JobError) -> (definition: TaskDefinition, digest: String) {
         if let task = TaskDefinition.builtIn(name) { return (task, "") }
@@ -90,7 +93,7 @@ public struct JobInputs {
         case .list(let list):
             targets = list.enumerated().map { index, target in
                 Target(
-                    user: target.user,
+                    user: target.user, embeddingPlace: "manifest: targets[\(index)].embedding",
                     input: Result {
                         () throws(JobError) in try Self.user(target, "manifest: targets[\(index)]", names)
                     })
@@ -139,7 +142,8 @@ public struct JobInputs {
                 }
                 return (whole, vector.floats())
             }
-            return Target(user: id, input: input)
+            let place = file.embeddings.map { "\($0): \(id)" } ?? "manifest: targets.embeddings"
+            return Target(user: id, embeddingPlace: place, input: input)
         }
     }
 

@@ -54,10 +54,10 @@ public struct JobRun {
         let log = Log.file(folder.log).joined(by: self.log, job: id)
         let names = Names(folder: folder.input, configuration: configuration)
         // Signs of life on both sides of reading the weights; their number of targets is not known yet.
-        reporter.report(JobProgress(targets: 0, finished: 0, stage: "read"))
+        reporter.report(JobProgress(targets: 0, finished: 0, stage: JobProgress.reading))
         let inputs = try JobInputs(manifest, names: names)
         log(.jobStarted(id, targets: inputs.targets.count, attempt: folder.attempts.started))
-        reporter.report(JobProgress(targets: inputs.targets.count, finished: 0, stage: "load"))
+        reporter.report(JobProgress(targets: inputs.targets.count, finished: 0, stage: JobProgress.loading))
         let model = try told {
             try languageModel(inputs.folder, options: configuration.engineOptions(on: device))
         }

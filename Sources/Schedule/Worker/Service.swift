@@ -26,8 +26,7 @@ public final class Service {
     /// What could not be published yet.
     var unpublished: [(job: SpooledJob, verdict: Verdict?)] = []
     var tally = ServiceTally()
-    /// Devices that are gone: their slots stay empty until the daemon starts again.
-    var lostDevices: Set<String> = []
+    var devices = DeviceStates()
 
     private var watch: InboxWatch?
     private var requestWatch: InboxWatch?
@@ -120,7 +119,7 @@ public final class Service {
         if !supervisor.runs.isEmpty { return false }
         if isStopping { return true }
         // Without a device nothing more can be done.
-        if runsOnce && lostDevices.isSuperset(of: options.devices) { return true }
+        if runsOnce && devices.lost.isSuperset(of: options.devices) { return true }
         return runsOnce && !inbox.isAwaited && !inbox.hasStranded && queue.entries.isEmpty && unpublished.isEmpty
     }
 
@@ -133,7 +132,8 @@ public final class Service {
         ].compactMap { $0 }
         if !isStopping {
             wakes += [inbox.nextScan, inbox.nextRescan]
-            if let retry = queue.nextRetry, freeSlot != nil { wakes.append(retry) }
+            if let retry = queue.nextRetry, freeSlot(at: time) != nil { wakes.append(retry) }
+            if let ready = devices.nextTry(after: time) { wakes.append(ready) }
         }
         if reporting.status != status(isStopping ? .stopping : .serving) { wakes.append(reporting.nextStatus) }
         // A killed worker's end is announced; the deadline itself is over by then.

@@ -52,15 +52,15 @@ extension Service {
     private static let unheeded = "wish-unread"
 
     func startJobs(at time: Double) {
-        while let slot = freeSlot, let next = queue.next(at: time), let job = jobs[next.id] {
+        while let slot = freeSlot(at: time), let next = queue.next(at: time), let job = jobs[next.id] {
             start(job, in: slot, at: time)
         }
     }
 
-    /// A slot without a job, on a device that is there.
-    var freeSlot: Int? {
+    /// A slot without a job, on a device that can be used.
+    func freeSlot(at time: Double) -> Int? {
         options.devices.indices.first { slot in
-            !lostDevices.contains(options.devices[slot]) && !supervisor.runs.contains { $0.slot == slot }
+            devices.allow(options.devices[slot], at: time) && !supervisor.runs.contains { $0.slot == slot }
         }
     }
 
@@ -98,9 +98,12 @@ extension Service {
             tally.finishedAttempts += 1
             tally.attemptSeconds += seconds
         }
-        if case .failed = ending { tally.failedAttempts += 1 }
-        if case .crashed = ending { tally.failedAttempts += 1 }
+        switch ending {
+        case .failed, .crashed: tally.failedAttempts += 1
+        case .sealed, .stopped: break
+        }
         if run.noise > 0 { log(.workerNoise(job.id, lines: run.noise)) }
+        if run.progress?.hasModel == true || ending == .sealed { devices.works(run.device) }
         switch ending {
         case .sealed: publish(job)
         case _ where wishes[job.id] == .cancel: publish(job, verdict: .cancelled)
@@ -109,8 +112,13 @@ extension Service {
             putBack(job)
         case .failed(let failure) where failure.problem.code == JobError.deviceLost:
             // The job did nothing wrong: it waits for another device.
-            lostDevices.insert(run.device)
+            devices.lose(run.device)
             log(.deviceLost(run.device, job: job.id))
+            witness(job) { folder throws(PosixError) in try folder.recordStop(seconds: seconds) }
+            putBack(job)
+        case .failed(let failure) where failure.problem.code == JobError.deviceNotReady:
+            let pause = devices.rest(run.device, first: max(1, options.queue.firstRetry), at: time)
+            log(.deviceNotReady(run.device, job: job.id, retryIn: pause))
             witness(job) { folder throws(PosixError) in try folder.recordStop(seconds: seconds) }
             putBack(job)
         case .failed(let failure) where failure.isPermanent:

@@ -68,7 +68,7 @@ extension Service {
     func status(_ state: ServiceStatus.State) -> ServiceStatus {
         ServiceStatus(
             state: state, pid: Int(getpid()), started: RunningProcess.start(getpid()), slots: options.devices.count,
-            lost: lostDevices.sorted(),
+            lost: devices.lost.sorted(), notReady: devices.notReady,
             running: supervisor.runs.map { run in
                 ServiceStatus.RunningJob(
                     id: run.job.id, submitter: run.job.submitter, attempt: run.attempt, process: run.process.id,

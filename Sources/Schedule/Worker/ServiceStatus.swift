@@ -38,6 +38,8 @@ public struct ServiceStatus: Codable, Sendable, Equatable {
     public var slots: Int
     /// Devices that are gone, whose slots stay empty.
     public var lost: [String]
+    /// Devices that could not be used when they were tried last, and are tried again.
+    public var notReady: [String]?
     public var running: [RunningJob]
     /// In the order of arrival.
     public var queue: [QueuedJob]
@@ -79,7 +81,8 @@ public struct ServiceStatus: Codable, Sendable, Equatable {
             if let best = progress.best { words.append("best \((best * 1000).rounded() / 1000)") }
             return words.joined(separator: " ")
         }
-        let gone = lost.isEmpty ? [] : ["lost \(lost.joined(separator: ", "))"]
+        var gone = lost.isEmpty ? [] : ["lost \(lost.joined(separator: ", "))"]
+        if let notReady, !notReady.isEmpty { gone.append("not ready \(notReady.joined(separator: ", "))") }
         return (["\(state.rawValue), \(queue.count) waiting"] + gone + jobs).joined(separator: "; ")
     }
 }

@@ -11,7 +11,7 @@ public struct JobProgress: Codable, Sendable, Equatable {
     public var user: String?
     /// How many targets are at work together, where that is more than one.
     public var together: Int?
-    /// `select`, `predict`, `evolve`, …
+    /// `read` and `load`, until the model is there; then `select`, `references`, `evolve`, `queries`.
     public var stage: String
     /// How many of the budget's evaluations are made.
     public var evaluation: Int?
@@ -38,6 +38,12 @@ public struct JobProgress: Codable, Sendable, Equatable {
 }
 
 extension JobProgress {
+    static let reading = "read"
+    static let loading = "load"
+
+    /// Whether the worker's device has the model.
+    var hasModel: Bool { ![Self.reading, Self.loading].contains(stage) }
+
     /// Whether the numbers can be reckoned with and the words shown in a terminal: a worker that reads hostile files is not
     /// trusted.
     fileprivate var isSound: Bool {

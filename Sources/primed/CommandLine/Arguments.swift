@@ -41,11 +41,21 @@ struct Arguments {
             }
             values[name, default: []].append(value)
         }
-        guard has("help") || command.operandCount.contains(operands.count) else {
+        guard !has("help") else { return }
+        guard command.operandCount.contains(operands.count) else {
             throw Failure(
                 Exit.usage,
                 "\(command.name): \(operands.count) operands; usage: primed \(command.name) [options] \(command.operands)"
             )
+        }
+        for option in options where option.isRequired && !has(option.name) {
+            throw Failure(Exit.usage, "\(command.name): no --\(option.name); give \(Help.heading(option))")
+        }
+        for option in options where has(option.name) {
+            guard let needed = option.needs, !has(needed) else { continue }
+            throw Failure(
+                Exit.usage,
+                "\(command.name): --\(option.name) without --\(needed); give both or neither")
         }
     }
 
@@ -56,6 +66,12 @@ struct Arguments {
     func has(_ name: String) -> Bool { values[name] != nil }
 
     func text(_ name: String) -> String? { values[name]?.last }
+
+    /// The value of an option that is required, which is there.
+    func required(_ name: String) -> String {
+        guard let text = text(name) else { preconditionFailure("--\(name) is not required") }
+        return text
+    }
 
     func texts(_ name: String) -> [String] { values[name] ?? [] }
 

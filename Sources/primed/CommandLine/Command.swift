@@ -6,6 +6,9 @@ struct Option: Sendable {
     let value: String?
     let help: String
     var mayRepeat = false
+    var isRequired = false
+    /// The option that gives this one its meaning.
+    var needs: String?
 }
 
 /// A subcommand: what it takes, what it says of itself, and what it does.

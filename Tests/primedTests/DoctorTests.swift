@@ -1,0 +1,64 @@
+import Foundation
+import Testing
+
+/// `primed doctor`
+@Suite struct DoctorTests {
+    @Test func doctorFindsTheExampleSound() throws {
+        let scene = try Scene()
+        let ending = try scene.onSite("doctor")
+        #expect(ending.status == 0, "\(ending.out)")
+        for word in ["debian-llama-4m", "package_section", "threads", "inbox"] { #expect(ending.out.contains(word)) }
+        let json = try scene.onSite("doctor", "--json")
+        #expect(throws: Never.self) { try JSONSerialization.jsonObject(with: Data(json.out.utf8)) }
+    }
+
+    @Test func lookingMakesNoFolder() throws {
+        let scene = try Scene()
+        for name in ["inbox", "work", "outbox"] { try FileManager.default.removeItem(atPath: scene.path(name)) }
+        let ending = try scene.onSite("doctor")
+        #expect(ending.status == 0, "\(ending.out)")
+        for name in ["inbox", "work", "outbox"] {
+            #expect(ending.lines.contains("note  folder \(scene.path(name)): missing; the daemon makes it"))
+            #expect(!scene.exists(name))
+        }
+        // Below a file nothing can be made, whoever asks.
+        try scene.write("", to: "work")
+        let nowhere = try scene.start(
+            ["doctor", "--config", scene.path("primed.json5")], environment: ["PRIMED_INBOX": scene.path("work/inbox")]
+        ).ending()
+        #expect(nowhere.status == 78)
+        #expect(nowhere.lines.contains { $0.hasPrefix("FAIL  folder \(scene.path("work/inbox")): missing") })
+    }
+
+    /// A pool is what a job would find it to be.
+    @Test func poolsAreOpenedAsJobsOpenThem() throws {
+        let scene = try Scene()
+        try scene.pool("sound") { $0 }
+        try scene.pool("of_another_base") { $0.replacing("debian-llama-4m\"", with: "other-llama\"") }
+        try scene.pool("of_another_task") { $0.replacing("\"package_section\"", with: "\"no_such_task\"") }
+        try scene.pool("without_base") { $0.replacing("\"base\": \"debian-llama-4m\",", with: "") }
+        try scene.pool("without_rows") {
+            $0.replacing("\"embeddings\": {", with: "\"embeddings\": { \"tensor\": \"x\",")
+                .replacing("\"tensor\": \"sharers\",", with: "")
+        }
+        try scene.pool("withdrawn") { $0.replacing("\"consent\": true", with: "\"consent\": false") }
+        try FileManager.default.createSymbolicLink(
+            atPath: scene.path("pools/link"), withDestinationPath: scene.path("pools/sound"))
+        let ending = try scene.start(
+            ["doctor", "--config", scene.path("primed.json5")], environment: ["PRIMED_POOLS": scene.path("pools")]
+        ).ending()
+        #expect(ending.status == 78)
+        for (pool, state, words) in [
+            ("sound", "ok  ", "19 members of debian-llama-4m, 19 usable today"),
+            ("of_another_base", "note", "19 members; not opened, since their base other-llama cannot be used"),
+            ("of_another_task", "note", "19 members of debian-llama-4m; not opened, since their task no_such_task"),
+            ("without_base", "note", "19 members; not opened, since pool.json names no base"),
+            ("without_rows", "FAIL", "without_rows/pool.json: embeddings: no tensor x of 19 rows"),
+            ("withdrawn", "FAIL", "withdrawn/pool.json: members: none of 19 may be used"),
+            ("link", "FAIL", "link goes through a symbolic link"),
+        ] {
+            #expect(
+                ending.lines.contains { $0.hasPrefix("\(state)  pools \(pool): \(words)") }, "\(pool): \(ending.out)")
+        }
+    }
+}
