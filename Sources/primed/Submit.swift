@@ -19,7 +19,8 @@ enum Submit {
         options: [
             Site.option, Option(name: "wait", value: nil, help: "wait for the results"),
             Option(
-                name: "timeout", value: "SECONDS", help: "with --wait: give up waiting after so long (default: never)"),
+                name: "timeout", value: "SECONDS", help: "give up waiting after so long (default: never)",
+                needs: "wait"),
         ],
         files: [
             ("INBOX/.NAME.PID.part", "what is still being copied"),

@@ -190,7 +190,7 @@ struct FormatsTests {
         let said = try scene.onSite("check", wrong).lines
         for row in rows {
             let field = row[0].filter { $0 != "`" }
-            let line = try #require(said.first { $0.hasPrefix("manifest: \(field): ") }, "\(field)")
+            let line = try #require(said.first { $0.hasPrefix("\(wrong): \(field): ") }, "\(field)")
             let wanted = row[1].hasPrefix("`") ? "Known: \(row[1].filter { $0 != "`" })" : "write \(row[1])"
             #expect(line.hasSuffix(wanted), "\(line)")
         }
@@ -229,14 +229,15 @@ struct FormatsTests {
     }
 
     @Test func everyStatusIsNamed() throws {
-        let known = try cases(of: "Status", in: "Schedule/Worker/ResultFile.swift")
-        try #require(known.count == 2)
+        let jobs = try cases(of: "JobStatus", in: "Intake/Spool/ResultSummary.swift")
+        let targets = try cases(of: "Status", in: "Schedule/Worker/ResultFile.swift")
+        try #require(jobs.count == 1 && targets.count == 1)
         let rows = page.tables(6)[1].rows
         func named(_ column: Int) -> Set<String> {
             Set(rows.filter { !$0[column].isEmpty }.map { $0[0].filter { $0 != "`" } })
         }
-        #expect(named(1) == known[0].union(["rejected"]))
-        #expect(named(2) == known[1])
+        #expect(named(1) == jobs[0])
+        #expect(named(2) == targets[0])
     }
 
     @Test func everyMetricIsNamed() throws {
