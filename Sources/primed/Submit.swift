@@ -120,7 +120,7 @@ private struct Drop {
             if submission.isFolder {
                 try Self.copy(tree: submission.source, to: draft)
             } else {
-                try Files.copy(submission.source, to: draft, limit: .max, mode: 0o640)
+                try Self.copy(file: submission.source, to: draft)
             }
             try Files.rename(draft, to: "\(inbox)/\(name)", replacing: false)
             try Files.sync(directory: inbox)
@@ -135,16 +135,25 @@ private struct Drop {
 
     private static func copy(tree source: String, to destination: String) throws {
         try Files.makeDirectories(destination)
-        // Whoever moves a folder to another one has to be allowed to write it, and whoever empties it.
-        try Files.set(mode: 0o770, of: destination)
         for name in try Files.list(source) {
             let path = "\(source)/\(name)"
             switch try Files.status(path).kind {
             case .directory: try copy(tree: path, to: "\(destination)/\(name)")
-            case .regular: try Files.copy(path, to: "\(destination)/\(name)", limit: .max, mode: 0o640)
+            case .regular: try copy(file: path, to: "\(destination)/\(name)")
             case .symbolicLink, .special:
                 throw Failure(Exit.badData, "\(path): no regular file; a job has files and folders only")
             }
         }
+        // The daemon moves and empties it, as one of the inbox's group. Last, since what is made in it inherits that group by
+        // a bit that this takes away.
+        try Files.set(mode: 0o770, of: destination)
+        try Files.sync(directory: destination)
+    }
+
+    /// For the inbox's group to read, whatever this process's mask.
+    private static func copy(file source: String, to destination: String) throws(PosixError) {
+        try Files.copy(source, to: destination, limit: .max, mode: 0o640)
+        try Files.set(mode: 0o640, of: destination)
+        try Files.sync(file: destination)
     }
 }

@@ -111,7 +111,8 @@ public final class Service {
             }
         }
         isStopping = true
-        report(at: .infinity, as: .stopped)
+        // The second time only where the disk refused the first: what is said last stays.
+        for _ in 0..<2 { report(at: .infinity, as: .stopped) }
         log(.serviceStopped)
     }
 

@@ -31,10 +31,14 @@ extension Service {
     func report(at time: Double, as state: ServiceStatus.State? = nil) {
         let status = status(state ?? (isStopping ? .stopping : .serving))
         if time >= reporting.nextStatus && reporting.status != status {
-            reporting.status = status
             reporting.nextStatus = time + 1
-            do throws(PosixError) { try status.write(to: spool.folders) } catch { log(.trouble(error)) }
             manager.notify(.status(status.line))
+            do throws(PosixError) {
+                try status.write(to: spool.folders)
+                reporting.status = status
+            } catch {
+                log(.trouble(error))
+            }
         }
         if time >= reporting.nextMetrics || state != nil {
             reporting.nextMetrics = time + 10
