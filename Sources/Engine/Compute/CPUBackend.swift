@@ -50,6 +50,11 @@ public final class CPUBackend: Backend, @unchecked Sendable {
         }
     }
 
+    /// Sums of norms and attention run over as many lanes as the instruction set has; bf16 weights are never folded into.
+    public func arithmetic(tokenBudget: Int) -> String {
+        "cpu, \(Self.instructionSet), \(keepBF16 ? "weights as stored" : "float32 weights")"
+    }
+
     public var copiedBytes: Int { 0 }
 
     /// It always does.
