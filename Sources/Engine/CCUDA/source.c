@@ -5,6 +5,7 @@ static const char source[] = {
 #embed "kernels/common.cu" suffix(, '\n', )
 #embed "kernels/rows.cu" suffix(, '\n', )
 #embed "kernels/attention.cu" suffix(, '\n', )
+#embed "kernels/attention-float32.cu" suffix(, '\n', )
 #embed "kernels/choose.cu" suffix(, 0)
 };
 

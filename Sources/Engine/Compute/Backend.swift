@@ -238,6 +238,10 @@ public protocol Backend: AnyObject {
     /// Final norm of the first `rows` rows of x, `[rows][hidden]`.
     func hidden(rows: Int, norm: Vector) throws(ComputeError) -> [[Float]]
 
+    /// Names all that the results' last bits depend on besides model and calls: equal names, equal bits.
+    ///
+    /// - Parameter tokenBudget: the most rows of a step.
+    func arithmetic(tokenBudget: Int) -> String
     var products: ProductTotals { get }
     /// Bytes copied between the host's memory and the device's, both ways; 0 where they are one.
     var copiedBytes: Int { get }

@@ -1,5 +1,6 @@
 import CKernels
 import Glibc
+import Posix
 
 /// The CPU's backend: it needs nothing but the machine and defines what each operation means.
 ///
@@ -47,6 +48,11 @@ public final class CPUBackend: Backend, @unchecked Sendable {
             $0.bytes += $1.productBytes
             $0.threadSeconds += $1.productSeconds
         }
+    }
+
+    /// Sums of norms and attention run over as many lanes as the instruction set has; bf16 weights are never folded into.
+    public func arithmetic(tokenBudget: Int) -> String {
+        "cpu, \(Self.instructionSet), \(keepBF16 ? "weights as stored" : "float32 weights")"
     }
 
     public var copiedBytes: Int { 0 }
@@ -254,10 +260,10 @@ final class Lane: @unchecked Sendable {
         _ x: UnsafePointer<Float>, _ ldx: Int, rows: Int, _ w: PackedMatrix, n: Int,
         into y: UnsafeMutablePointer<Float>, _ ldy: Int
     ) {
-        let start = monotonicSeconds()
+        let start = MonotonicClock.seconds()
         pk_matmul_swiglu(x, Int64(ldx), Int64(rows), w.raw, Int64(n), y, Int64(ldy))
         note(rows: rows, w, columns: 2 * n, results: rows * n)
-        productSeconds += monotonicSeconds() - start
+        productSeconds += MonotonicClock.seconds() - start
     }
 
     /// y[rows, columns] (+)= x w^T: the one place where the engine multiplies.
@@ -265,22 +271,16 @@ final class Lane: @unchecked Sendable {
         _ x: UnsafePointer<Float>, _ ldx: Int, rows: Int, _ w: PackedMatrix, first: Int = 0, last: Int? = nil,
         into y: UnsafeMutablePointer<Float>, _ ldy: Int, accumulate: Bool = false
     ) {
-        let start = monotonicSeconds()
+        let start = MonotonicClock.seconds()
         let last = last ?? w.columns
         pk_matmul(
             x, Int64(ldx), Int64(rows), w.raw, Int64(first), Int64(last), y, Int64(ldy), accumulate)
         note(rows: rows, w, columns: last - first, results: (accumulate ? 2 : 1) * rows * (last - first))
-        productSeconds += monotonicSeconds() - start
+        productSeconds += MonotonicClock.seconds() - start
     }
 
     private func note(rows: Int, _ w: PackedMatrix, columns: Int, results: Int) {
         operations += 2 * Double(rows) * Double(w.width) * Double(columns)
         productBytes += Double(4 * (rows * w.width + results) + w.byteCount / w.columns * columns)
     }
-}
-
-func monotonicSeconds() -> Double {
-    var time = timespec()
-    clock_gettime(CLOCK_MONOTONIC, &time)
-    return Double(time.tv_sec) + Double(time.tv_nsec) * 1e-9
 }

@@ -1,5 +1,6 @@
 import CKernels
 import COpenBLAS
+import Posix
 
 /// Floating-point operations a second of the machine's BLAS in a large square product: what the hardware gives to
 /// those who only ask, on all threads.
@@ -11,9 +12,9 @@ func sgemmRate(threads: Int, size: Int = 1536) -> Double {
     var c = [Float](repeating: 0, count: size * size)
     var best = Double.infinity
     for _ in 0..<4 {
-        let start = monotonicSeconds()
+        let start = MonotonicClock.seconds()
         cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, n, n, n, 1, a, n, a, n, 0, &c, n)
-        best = min(best, monotonicSeconds() - start)
+        best = min(best, MonotonicClock.seconds() - start)
     }
     return 2 * Double(size) * Double(size) * Double(size) / best
 }

@@ -126,6 +126,12 @@ public protocol LanguageModel: AnyObject {
     func logits(_ tokens: [Int32], mixture: Mixture, merge: Merge) throws(LlamaError) -> [[Float]]
     /// Mean over each sequence's tokens of the last hidden state after the final norm, `[sequences][hidden]`.
     func embed(_ sequences: [[Int32]]) throws(LlamaError) -> [[Float]]
+    /// Names the arithmetic: on equal models equal calls give equal bits where this is equal, and where it is not, what was
+    /// computed there need not be what would be computed here.
+    ///
+    /// On the CPU the instruction set and how weights are held; on a GPU the number format, the card with its memory, the
+    /// libraries' versions and the token budget.
+    var arithmetic: String { get }
     var statistics: EngineStatistics { get }
     /// Floating-point operations a second of the machine's own library in one large product.
     func largeProductRate() throws(LlamaError) -> Double

@@ -60,7 +60,8 @@ public final class Llama<B: Backend>: LanguageModel {
         totals.weightBytes = folder.byteCount
     }
 
-    /// Hands tensors to `body` as parts of one matrix; f16 is widened, since no backend multiplies it.
+    /// Hands tensors to `body` as parts of one matrix; f16 is widened, since no backend multiplies it, and a GPU's rounds what
+    /// it gets to bf16 where that is what it multiplies.
     private static func withParts(
         _ tensors: [StoredTensor], _ body: ([MatrixPart]) throws(ComputeError) -> B.Matrix
     ) throws(ComputeError) -> B.Matrix {
@@ -93,6 +94,8 @@ public final class Llama<B: Backend>: LanguageModel {
     func makeRoom() {
         if backend.room != nil { cache = nil }
     }
+
+    public var arithmetic: String { backend.arithmetic(tokenBudget: options.tokenBudget) }
 
     public var statistics: EngineStatistics {
         var statistics = totals

@@ -3,6 +3,10 @@ import Compute
 
 /// Loads a model onto the device that the options name.
 ///
+/// A GPU multiplies in bf16, which its tensor cores are made for, what is stored as bf16 or f16; f16 loses three of its ten
+/// bits, as little as activations in bf16 lose anyway. What is stored as float32 stays float32, without them. The CPU multiplies
+/// float32 whatever is stored.
+///
 /// - Throws: `deviceNotReady` where it cannot be had now, `memory` where the model does not fit.
 public func languageModel(_ folder: ModelFolder, options: EngineOptions) throws(LlamaError) -> any LanguageModel {
     switch options.device {
@@ -12,9 +16,8 @@ public func languageModel(_ folder: ModelFolder, options: EngineOptions) throws(
             try CUDADevice(
                 CUDALibraries(folder: options.cudaLibraries), ordinal: ordinal, bytes: options.deviceBytes)
         }
-        // bf16 is what the tensor cores are made for; a model that was stored wider stays wider.
-        let backend = CUDABackend(device, isBF16: folder.isBF16, cacheFolder: options.kernelCache)
-        let (needed, room) = (folder.parameterCount * (folder.isBF16 ? 2 : 4), backend.room ?? .max)
+        let backend = CUDABackend(device, isBF16: folder.isHalf, cacheFolder: options.kernelCache)
+        let (needed, room) = (folder.parameterCount * (folder.isHalf ? 2 : 4), backend.room ?? .max)
         guard needed <= room else {
             throw LlamaError(
                 .memory, device.place, found: "room for \(room >> 20) MiB, and the model takes \(needed >> 20) MiB",
@@ -25,8 +28,8 @@ public func languageModel(_ folder: ModelFolder, options: EngineOptions) throws(
 }
 
 extension ModelFolder {
-    /// Whether the weights are stored as bf16.
-    fileprivate var isBF16: Bool { linear(0, .q).type == .bf16 }
+    /// Whether the weights are stored in 16 bits.
+    fileprivate var isHalf: Bool { linear(0, .q).type != .f32 }
 }
 
 extension Llama where B == CPUBackend {

@@ -1,6 +1,6 @@
 /// A JSON document as tokenizer.json needs it read: strings are bytes, and objects keep every key.
 ///
-/// Foundation's decoder keeps an object's keys as strings, of which Swift takes canonically equivalent ones for equal; a
+/// JSONReader refuses a key twice, and its keys are strings, of which Swift takes canonically equivalent ones for equal; a
 /// vocabulary has such pairs.
 enum JSONNode {
     case null

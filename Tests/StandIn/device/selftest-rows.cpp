@@ -63,43 +63,47 @@ void check_rotation(pcu_module module) {
 
 void check_choices(pcu_module module) {
   const int vocabulary = 1500;
-  std::vector<float> logits(4 * vocabulary);
+  std::vector<float> logits(5 * vocabulary);
   for (float &each : logits) each = 4 * any_number();
+  // Many of each, so that the one that is drawn is seldom the first.
+  for (int i = 4 * vocabulary; i < 5 * vocabulary; i++) logits[i] = std::round(logits[i]);
   logits[2 * vocabulary + 7] = std::nanf("");
   std::vector<pcu_pick> picks = {{0, PCU_GREEDY, 0, 0, 1}, {0.6, PCU_SAMPLE, 0, 0.7f, 0.9f}, {0, PCU_GREEDY, 0, 0, 1},
-                                 {0, PCU_LOG_PROBABILITY, 44, 0, 1}};
-  pcu_address out = room(4 * sizeof(pcu_picked));
+                                 {0, PCU_LOG_PROBABILITY, 44, 0, 1}, {0.37, PCU_SAMPLE, 0, 0.7f, 0.9f}};
+  pcu_address out = room(5 * sizeof(pcu_picked));
   pcu_choose arguments = {put(logits), put(picks), out, vocabulary};
   pcu_function function = find(module, "pcu_choose_rows");
   auto start = std::chrono::steady_clock::now();
-  expect(launch(function, 4, 1, PCU_PICK_THREADS, PCU_PICK_THREADS * 8, arguments) == 0, "choices");
+  expect(launch(function, 5, 1, PCU_PICK_THREADS, PCU_PICK_THREADS * 32, arguments) == 0, "choices");
   double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  printf("       pcu_choose_rows, %d logits: %.0f us for a sample and three more rows\n", vocabulary, seconds * 1e6);
-  std::vector<pcu_picked> got = get<pcu_picked>(out, 4);
+  printf("       pcu_choose_rows, %d logits: %.0f us for two samples and three more rows\n", vocabulary, seconds * 1e6);
+  std::vector<pcu_picked> got = get<pcu_picked>(out, 5);
   auto first = logits.begin();
   expect(got[0].token == std::max_element(first, first + vocabulary) - first && got[0].sound, "the likeliest token");
   expect(got[2].sound == 0, "a NaN");
   double total = 0;
   for (int i = 0; i < vocabulary; i++) total += std::exp(double(logits[3 * vocabulary + i]));
   expect(std::fabs(got[3].value - (logits[3 * vocabulary + 44] - std::log(total))) < 1e-4, "a log-probability");
-  // Likeliest first, the token at that share of the nucleus.
-  std::vector<int> order(vocabulary);
-  std::iota(order.begin(), order.end(), 0);
-  const float *row = &logits[vocabulary];
-  std::sort(order.begin(), order.end(), [&](int a, int b) { return row[a] > row[b] || (row[a] == row[b] && a < b); });
-  auto weight = [&](int token) { return std::exp((double(row[token]) - row[order[0]]) / 0.7); };
-  double all = 0, nucleus = 0, before = 0;
-  for (int token : order) all += weight(token);
-  for (int token : order) {
-    nucleus += weight(token);
-    if (nucleus > 0.9 * all) break;
-  }
-  for (int token : order) {
-    if (before + weight(token) > 0.6 * nucleus) {
-      expect(got[1].token == token, "a sampled token");
-      break;
+  // Likeliest first, equal ones by their ids, the token at that share of the nucleus.
+  for (int sampled : {1, 4}) {
+    std::vector<int> order(vocabulary);
+    std::iota(order.begin(), order.end(), 0);
+    const float *row = &logits[sampled * vocabulary];
+    std::sort(order.begin(), order.end(), [&](int a, int b) { return row[a] > row[b] || (row[a] == row[b] && a < b); });
+    auto weight = [&](int token) { return std::exp((double(row[token]) - row[order[0]]) / 0.7); };
+    double all = 0, nucleus = 0, before = 0;
+    for (int token : order) all += weight(token);
+    for (int token : order) {
+      nucleus += weight(token);
+      if (nucleus > 0.9 * all) break;
     }
-    before += weight(token);
+    for (int token : order) {
+      if (before + weight(token) > picks[sampled].draw * nucleus) {
+        expect(got[sampled].token == token, "a sampled token");
+        break;
+      }
+      before += weight(token);
+    }
   }
 }
 

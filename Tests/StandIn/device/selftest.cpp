@@ -102,7 +102,7 @@ void open_libraries(const std::string &directory) {
 
 std::string primed_source() {
   std::string all = read_file(kernels_directory + "/../include/parameters.h");
-  for (const char *each : {"common", "rows", "attention", "choose"}) {
+  for (const char *each : {"common", "rows", "attention", "attention-float32", "choose"}) {
     all += read_file(kernels_directory + "/" + each + ".cu");
   }
   return all;

@@ -7,75 +7,102 @@ DEVICE unsigned ordered(float value) {
   return bits & 0x80000000u ? ~bits : bits | 0x80000000u;
 }
 
+// Masses of logits with as many bits as a number and 1, 2 and 3 steps, or more. Aligned for the widest loads.
+struct alignas(16) Masses {
+  double at[3];
+};
+
+// Of the logits with some bits and those above them.
+struct alignas(16) Level {
+  double above;  // the mass above
+  double all;    // and with them
+  double ties;   // how many have these very bits
+  double first;  // the least id of those; 4e9 where there are none
+};
+
 struct Row {
   const float *logits;
   int count;
   float top;
   float temperature;
-  double *places;
+  void *places;  // a Level for each thread
 
   DEVICE_MEMBER float weight(float logit) const { return expf((logit - top) / temperature); }
 
-  // Sum of the weights of logits at or above `least` in the order of their bits.
-  DEVICE_MEMBER double mass(unsigned least) const {
-    double sum = 0;
-    for (int i = threadIdx.x; i < count; i += PCU_PICK_THREADS) {
-      if (ordered(logits[i]) >= least) sum += weight(logits[i]);
-    }
-    return over_block(sum, places, PCU_PICK_THREADS, [](double a, double b) { return a + b; });
-  }
-
-  // The largest bits at or above which more than `mass` lies; 0 where there are none.
+  // The largest bits at or above which more than `bound` lies, the weights being summed in the order of their ids; 0 where
+  // there are none. Two bits a look: what lies at or above a number falls as the number grows, rounding included.
   DEVICE_MEMBER unsigned threshold(double bound) const {
     unsigned found = 0;
-    for (unsigned bit = 0x80000000u; bit != 0; bit >>= 1) {
-      if (mass(found | bit) > bound) found |= bit;
+    for (int shift = 30; shift >= 0; shift -= 2) {
+      unsigned step = 1u << shift;
+      Masses masses = {{0, 0, 0}};
+      for (int i = threadIdx.x; i < count; i += PCU_PICK_THREADS) {
+        unsigned bits = ordered(logits[i]);
+        if (bits < found + step) continue;
+        double mass = weight(logits[i]);
+        masses.at[0] += mass;
+        if (bits >= found + 2 * step) masses.at[1] += mass;
+        if (bits >= found + 3 * step) masses.at[2] += mass;
+      }
+      masses = over_block(masses, static_cast<Masses *>(places), PCU_PICK_THREADS, [](Masses a, Masses b) {
+        return Masses{{a.at[0] + b.at[0], a.at[1] + b.at[1], a.at[2] + b.at[2]}};
+      });
+      UNROLL for (int i = 0; i < 3; i++) found += masses.at[i] > bound ? step : 0;
     }
     return found;
   }
 
-  // How many logits have these very bits.
-  DEVICE_MEMBER int ties(unsigned bits) const {
-    double sum = 0;
-    for (int i = threadIdx.x; i < count; i += PCU_PICK_THREADS) sum += ordered(logits[i]) == bits;
-    return static_cast<int>(over_block(sum, places, PCU_PICK_THREADS, [](double a, double b) { return a + b; }));
+  DEVICE_MEMBER Level level(unsigned at) const {
+    Level level = {0, 0, 0, 4e9};
+    for (int i = threadIdx.x; i < count; i += PCU_PICK_THREADS) {
+      unsigned bits = ordered(logits[i]);
+      if (bits < at) continue;
+      double mass = weight(logits[i]);
+      level.all += mass;
+      if (bits > at) {
+        level.above += mass;
+      } else {
+        level.first = level.ties == 0 ? i : level.first;
+        level.ties += 1;
+      }
+    }
+    return over_block(level, static_cast<Level *>(places), PCU_PICK_THREADS, [](Level a, Level b) {
+      return Level{a.above + b.above, a.all + b.all, a.ties + b.ties, a.first < b.first ? a.first : b.first};
+    });
   }
 };
 
 // The token at `draw` of the mass of the smallest set with more than top_p of the probability, likeliest first, equal
 // ones in the order of their ids.
 DEVICE int sample(const Row &row, float top_p, double draw) {
-  double total = row.mass(0);
+  double total = row.level(0).all;
   // The last of the nucleus lies among the ties at this threshold: the mass before it is within top_p.
   unsigned edge = row.threshold(top_p * total);
-  int edge_ties = row.ties(edge);
-  double above = edge == 0xffffffffu ? 0.0 : row.mass(edge + 1);
-  double all = row.mass(edge);
-  double nucleus = all;
-  if (edge_ties > 0) {
-    double each = (all - above) / edge_ties;
-    double fit = each > 0 ? floor((top_p * total - above) / each) + 1 : edge_ties;
-    nucleus = above + each * (fit < edge_ties ? fit : edge_ties);
+  Level last = row.level(edge);
+  double nucleus = last.all;
+  if (last.ties > 0) {
+    double each = (last.all - last.above) / last.ties;
+    double fit = each > 0 ? floor((top_p * total - last.above) / each) + 1 : last.ties;
+    nucleus = last.above + each * (fit < last.ties ? fit : last.ties);
   }
   unsigned chosen = row.threshold(draw * nucleus);
   if (chosen < edge) chosen = edge;
-  int ties = row.ties(chosen);
-  double before = chosen == 0xffffffffu ? 0.0 : row.mass(chosen + 1);
-  double each = ties > 0 ? (row.mass(chosen) - before) / ties : 0.0;
-  double place = each > 0 ? floor((draw * nucleus - before) / each) : 0.0;
-  int rank = place < 0 ? 0 : place >= ties ? ties - 1 : static_cast<int>(place);
-  // The rank-th of the ties by id: they are few, and one thread finds it.
-  int token = -1;
-  if (threadIdx.x == 0) {
-    for (int i = 0; i < row.count && token < 0; i++) {
-      if (ordered(row.logits[i]) == chosen && rank-- == 0) token = i;
+  Level level = row.level(chosen);
+  double each = level.ties > 0 ? (level.all - level.above) / level.ties : 0.0;
+  double place = each > 0 ? floor((draw * nucleus - level.above) / each) : 0.0;
+  double rank = place < 0 ? 0 : place >= level.ties ? level.ties - 1 : place;
+  // The rank-th of the ties by id: nearly always the only one; others are few, and one thread finds it.
+  int token = level.ties > 0 ? static_cast<int>(level.first) : -1;
+  if (threadIdx.x == 0 && rank > 0) {
+    for (int i = token + 1; i < row.count && rank > 0; i++) {
+      if (ordered(row.logits[i]) == chosen && --rank == 0) token = i;
     }
   }
   return token;
 }
 
 KERNEL(pcu_choose_rows, pcu_choose, PCU_PICK_THREADS) {
-  SHARED(double, places);
+  SHARED(double, places);  // four a thread
   const float *logits = p.logits + static_cast<long long>(blockIdx.x) * p.vocabulary;
   pcu_pick pick = p.picks[blockIdx.x];
   float most = NEGATIVE_INFINITY;

@@ -32,6 +32,26 @@ extension CUDABackend {
         return Double(milliseconds) * 1e-3
     }
 
+    /// Fills places with pseudo-random numbers in [-1, 1): multiplying zeros draws less power than a model's numbers do, and
+    /// the clocks go higher.
+    private func scatter(over places: ArraySlice<Arena.Place>, count: Int) throws(ComputeError) {
+        let uploads = try Uploads(device)
+        var state: UInt64 = 1
+        for place in places {
+            try uploads.copy(count, valueBytes: valueBytes, to: place.address) { range, target in
+                for index in 0..<range.count {
+                    state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+                    let value = Float(Int32(truncatingIfNeeded: state >> 32)) * 0x1p-31
+                    if isBF16 {
+                        target.storeBytes(of: roundedToBF16(value), toByteOffset: 2 * index, as: UInt16.self)
+                    } else {
+                        target.storeBytes(of: value, toByteOffset: 4 * index, as: Float.self)
+                    }
+                }
+            }
+        }
+    }
+
     /// The best of several products in the backend's format, as large as the free memory allows.
     public func largeProductRate() throws(ComputeError) -> Double {
         var size = 8192
@@ -39,9 +59,7 @@ extension CUDABackend {
         let places = try (0..<3).map { _ throws(ComputeError) in
             try device.take(size * size * valueBytes, for: "a large product")
         }
-        for place in places {
-            device.queue("cuMemsetD8Async") { $0.set_bytes(place.address, 0, place.count, device.stream) }
-        }
+        try scatter(over: places[..<2], count: size * size)
         let matrix = Matrix(places[0], rows: size, width: size, starts: [0])
         let (before, measured) = (products, measuresProducts)
         defer { (products, measuresProducts) = (before, measured) }

@@ -36,6 +36,12 @@ public final class CUDABackend: Backend, @unchecked Sendable {
         self.cacheFolder = cacheFolder
     }
 
+    /// cuBLAS chooses a product's kernel by the card and the number of rows; how many go together follows from the token
+    /// budget and the memory.
+    public func arithmetic(tokenBudget: Int) -> String {
+        "cuda, \(isBF16 ? "bf16" : "float32"), \(device.arithmetic), steps of \(tokenBudget) rows"
+    }
+
     public var copiedBytes: Int { device.copiedBytes }
 
     public var scratchBytes: Int {
@@ -285,11 +291,4 @@ public final class CUDABackend: Backend, @unchecked Sendable {
         let results = (isWide ? 4 : valueBytes) * (accumulate ? 2 : 1) * rows * columns
         products.bytes += Double((rows + columns) * w.width * valueBytes + results)
     }
-}
-
-/// To nearest, ties to even; NaN stays NaN.
-func roundedToBF16(_ value: Float) -> UInt16 {
-    guard !value.isNaN else { return 0x7fc0 }
-    let bits = value.bitPattern
-    return UInt16(truncatingIfNeeded: (bits &+ 0x7fff &+ ((bits >> 16) & 1)) >> 16)
 }

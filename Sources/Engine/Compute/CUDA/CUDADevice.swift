@@ -10,6 +10,8 @@ public final class CUDADevice: @unchecked Sendable {
     public let place: String
     /// Compute capability: 90 for 9.0.
     public let capability: Int
+    /// The card, its memory and the libraries that compute on it, the device's number left out.
+    let arithmetic: String
     let arena: Arena
     let stream: pcu_stream
     let blas: pcu_blas
@@ -34,11 +36,15 @@ public final class CUDADevice: @unchecked Sendable {
 
     /// A GPU as the driver shows it, untouched.
     public struct Summary: Sendable {
+        /// The device's number and its card.
         public let name: String
+        let card: String
         public let capability: Int
         /// Bytes.
         public let memory: Int
 
+        /// The compute capability as NVIDIA writes it.
+        var version: String { "\(capability / 10).\(capability % 10)" }
         public var isUsable: Bool { capability >= CUDADevice.leastCapability }
     }
 
@@ -66,10 +72,10 @@ public final class CUDADevice: @unchecked Sendable {
         }
         var bytes = 0
         try check(libraries, driver.device_memory(&bytes, handle), "cuDeviceTotalMem", on: place)
-        let name = String(decoding: text.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
+        let card = String(decoding: text.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
         // Compute capability, major and minor.
         let capability = 10 * (try attribute(75)) + (try attribute(76))
-        return (Summary(name: "\(place) (\(name))", capability: capability, memory: bytes), handle)
+        return (Summary(name: "\(place) (\(card))", card: card, capability: capability, memory: bytes), handle)
     }
 
     /// Takes the device's memory at once.
@@ -88,7 +94,7 @@ public final class CUDADevice: @unchecked Sendable {
         let place = summary.name
         guard summary.isUsable else {
             throw ComputeError(
-                .missing, place, found: "compute capability \(summary.capability / 10).\(summary.capability % 10)",
+                .missing, place, found: "compute capability \(summary.version)",
                 remedy: "bf16 on tensor cores needs 8.0 or more; use the CPU")
         }
         var context: pcu_context?
@@ -109,6 +115,12 @@ public final class CUDADevice: @unchecked Sendable {
         var blas: pcu_blas?
         try Self.check(libraries, blas: libraries.blas.create(&blas), "cublasCreate", on: place)
         arena = Arena(start: start, size: wanted)
+        var (blasVersion, major, minor): (Int32, Int32, Int32) = (0, 0, 0)
+        try Self.check(libraries, blas: libraries.blas.version(blas, &blasVersion), "cublasGetVersion", on: place)
+        _ = libraries.compiler.version(&major, &minor)
+        arithmetic =
+            "\(summary.card), compute capability \(summary.version), \(wanted >> 20) MiB, "
+            + "cuBLAS \(blasVersion), NVRTC \(major).\(minor)"
         guard let context, let stream, let blas, let workspace = arena.take(Self.workspaceBytes) else {
             throw ComputeError(
                 .memory, place, found: "\(wanted >> 20) MiB",

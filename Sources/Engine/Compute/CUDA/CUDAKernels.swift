@@ -45,7 +45,7 @@ final class CUDAKernels {
             let (wide, split, warps) = (Int(PCU_LINES), Int(PCU_SPLIT_LINES), Int(PCU_THREADS) / 32)
             switch self {
             case .norm: return 4 * Int(PCU_ROW_THREADS)
-            case .choose: return 8 * Int(PCU_PICK_THREADS)
+            case .choose: return 32 * Int(PCU_PICK_THREADS)
             case .attendWide: return 2 * pitch * (wide + 4 * (padded <= 128 ? 64 : 32))
             case .attendSplit:
                 return max(2 * pitch * (split + 2 * warps * cacheBlock), 4 * warps * split * (padded + 2))

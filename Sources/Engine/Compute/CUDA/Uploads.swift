@@ -38,3 +38,10 @@ final class Uploads {
         try device.wait()
     }
 }
+
+/// To nearest, ties to even; NaN stays NaN.
+func roundedToBF16(_ value: Float) -> UInt16 {
+    guard !value.isNaN else { return 0x7fc0 }
+    let bits = value.bitPattern
+    return UInt16(truncatingIfNeeded: (bits &+ 0x7fff &+ ((bits >> 16) & 1)) >> 16)
+}
