@@ -106,7 +106,7 @@ import Testing
     @Test(arguments: notReady)
     func aGPUThatIsNotReadyIsNamedWithItsCall(_ fault: String, _ call: String, _ reason: String) throws {
         let ending = try predict(try Scene(), ["STAND_IN_FAIL": fault])
-        #expect(ending.status != 0)
+        #expect(ending.status == 69)
         #expect(ending.errors.contains(call) && ending.errors.contains(reason), "\(ending.errors)")
         #expect(ending.out.isEmpty)
     }

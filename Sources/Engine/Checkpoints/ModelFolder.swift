@@ -46,13 +46,6 @@ public struct ModelFolder: Sendable {
         fingerprint = try Self.fingerprint(of: tensors, path)
     }
 
-    public func tensor(_ name: String) throws(CheckpointError) -> StoredTensor {
-        guard let tensor = tensors[name] else {
-            throw CheckpointError(.missingTensor, "\(path): \(printable(name))", found: "nothing", remedy: "add it")
-        }
-        return tensor
-    }
-
     /// `[vocabulary, hidden]`
     public var embedding: StoredTensor { tensors["model.embed_tokens.weight"]! }
     /// `[hidden]`

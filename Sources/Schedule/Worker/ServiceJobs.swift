@@ -99,6 +99,7 @@ extension Service {
             tally.attemptSeconds += seconds
         }
         switch ending {
+        case .failed(let failure) where failure.problem.code == JobError.deviceNotReady: break
         case .failed, .crashed: tally.failedAttempts += 1
         case .sealed, .stopped: break
         }

@@ -31,7 +31,7 @@ enum Exit {
         case let error as PosixError: code(errno: error.errno)
         case let error as CheckpointError: code(of: error.code)
         case let error as TokenizerError: code(of: error.code)
-        case let error as LlamaError: [.memory, .device, .deviceLost].contains(error.code) ? unavailable : badData
+        case let error as LlamaError: code(of: error.code)
         case let error as SpoolError: code(of: error.code)
         case let error as JobError: error.isPermanent ? badData : temporary
         case is ManifestError, is TaskError, is JSONError, is MethodError: badData
@@ -43,6 +43,13 @@ enum Exit {
         switch code {
         case .unreadable: noInput
         case .unavailable: temporary
+        default: badData
+        }
+    }
+
+    private static func code(of code: LlamaError.Code) -> Int32 {
+        switch code {
+        case .memory, .device, .deviceNotReady, .deviceLost: unavailable
         default: badData
         }
     }
