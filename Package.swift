@@ -19,7 +19,7 @@ let road: [Target] = [
     .target(name: "Manifest", dependencies: ["JSON"], path: "Sources/Intake/Manifest"),
     .target(name: "Spool", dependencies: ["Digest", "JSON", "Posix", "Telemetry"], path: "Sources/Intake/Spool"),
 
-    .target(name: "Queue", path: "Sources/Schedule/Queue"),
+    .target(name: "Queue", dependencies: ["Digest"], path: "Sources/Schedule/Queue"),
     .target(
         name: "Worker",
         dependencies: [
@@ -29,13 +29,14 @@ let road: [Target] = [
         path: "Sources/Schedule/Worker"),
 
     .target(
-        name: "Methods", dependencies: ["Tasks", "Evolution", "Privacy", "Llama", "Tokenizers", "Checkpoints"],
+        name: "Methods",
+        dependencies: ["Tasks", "Evolution", "Privacy", "Llama", "Tokenizers", "Checkpoints", "Digest"],
         path: "Sources/Personalize/Methods"),
-    .target(name: "Tasks", dependencies: ["JSON"], path: "Sources/Personalize/Tasks"),
-    .target(name: "Evolution", dependencies: ["COpenBLAS"], path: "Sources/Personalize/Evolution"),
+    .target(name: "Tasks", dependencies: ["Digest", "JSON"], path: "Sources/Personalize/Tasks"),
+    .target(name: "Evolution", dependencies: ["COpenBLAS", "Digest"], path: "Sources/Personalize/Evolution"),
     .target(name: "Privacy", path: "Sources/Personalize/Privacy"),
 
-    .target(name: "Llama", dependencies: ["Checkpoints", "Compute"], path: "Sources/Engine/Llama"),
+    .target(name: "Llama", dependencies: ["Checkpoints", "Compute", "Digest"], path: "Sources/Engine/Llama"),
     .target(name: "Tokenizers", dependencies: ["JSON", "Posix"], path: "Sources/Engine/Tokenizers"),
     .target(
         name: "Checkpoints", dependencies: ["COpenBLAS", "Digest", "JSON", "Posix"], path: "Sources/Engine/Checkpoints"),

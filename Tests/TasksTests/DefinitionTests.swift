@@ -74,6 +74,7 @@ import Testing
             (.contradiction, "t: labels", ["labels": "[2, 1]"]),
             (.contradiction, "t: labels", ["labels": #"["one", "two"]"#]),
             (.contradiction, "t: labels", ["kind": #""generation""#]),
+            (.missingField, "t: query: parts", ["query": #"{"prompt": "p", "parts": []}"#]),
             (.contradiction, "t: metrics", ["metrics": "[]"]),
             (.contradiction, "t: metrics", ["metrics": #"["MAE", "MAE"]"#]),
             (.unknownMetric, "t: metrics", ["metrics": #"["acuracy"]"#]),

@@ -64,7 +64,7 @@ final class ServiceBench {
         }
         let service = Service(
             spool: spool, worker: WorkerProgram(path: "/bin/sh", arguments: ["-c", Self.prelude + worker, "worker"]),
-            options: options, signals: signals, manager: ServiceManager(), log: log, reload: reload)
+            options: options, signals: signals, systemd: NotifySocket(), log: log, reload: reload)
         try service.run(once: once)
         return service
     }

@@ -1,3 +1,5 @@
+import Digest
+
 /// A name that is safe to show: a job, a user, an adapter.
 ///
 /// Whatever is not 1 to 128 of `A-Z a-z 0-9 . _ - : @ + =` becomes `#` and 16 hexadecimal digits of a hash of it, so that
@@ -18,8 +20,7 @@ public struct Identifier: Sendable, Hashable, CustomStringConvertible {
             description = text
             return
         }
-        // FNV-1a, 64 bits.
-        let hash = text.utf8.reduce(0xcbf2_9ce4_8422_2325 as UInt64) { ($0 ^ UInt64($1)) &* 0x100_0000_01b3 }
+        let hash = fnv1a(text)
         let digits = String(hash, radix: 16)
         description = "#" + String(repeating: "0", count: 16 - digits.utf8.count) + digits
     }

@@ -16,8 +16,7 @@ import Privacy
 /// - `alternatives`: `alpha`, `evaluation`, `utility`, `similarity`
 ///
 /// `held_out` and a sharer's `cosine` are absent where there is none. Numbers have the fewest digits that read back as
-/// the same double; those that JSON cannot write are the strings `"nan"`, `"inf"` and `"-inf"`. `seed` has 64 bits:
-/// readers that know doubles only lose its last digits.
+/// the same double; those that JSON cannot write are the strings `"nan"`, `"inf"` and `"-inf"`.
 public func privacyJSON(_ record: PrivacyRecord) -> [UInt8] {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys, .prettyPrinted, .withoutEscapingSlashes]

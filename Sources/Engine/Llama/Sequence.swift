@@ -1,4 +1,5 @@
 import Compute
+import Digest
 
 /// A sequence on its way through the engine.
 struct Sequence {
@@ -81,8 +82,6 @@ extension Sampling {
 
 /// A uniform number in [0, 1) that follows from the seed and the step alone: SplitMix64's finalizer on a counter.
 func uniform(seed: UInt64, step: Int) -> Double {
-    var mixed = seed &+ (UInt64(step) &+ 1) &* 0x9e37_79b9_7f4a_7c15
-    mixed = (mixed ^ (mixed >> 30)) &* 0xbf58_476d_1ce4_e5b9
-    mixed = (mixed ^ (mixed >> 27)) &* 0x94d0_49bb_1331_11eb
-    return Double((mixed ^ (mixed >> 31)) >> 11) * 0x1p-53
+    let counter = seed &+ (UInt64(step) &+ 1) &* SplitMix64.increment
+    return Double(SplitMix64.mixed(counter) >> 11) * 0x1p-53
 }

@@ -1,3 +1,4 @@
+import Digest
 import Glibc
 
 /// Seeded normal numbers: xoshiro256** filled by SplitMix64, and the polar method.
@@ -7,15 +8,8 @@ struct NormalStream: Sendable {
     private var spare: Double?
 
     init(seed: UInt64) {
-        var counter = seed
-        func next() -> UInt64 {
-            counter &+= 0x9e37_79b9_7f4a_7c15
-            var mixed = counter
-            mixed = (mixed ^ (mixed >> 30)) &* 0xbf58_476d_1ce4_e5b9
-            mixed = (mixed ^ (mixed >> 27)) &* 0x94d0_49bb_1331_11eb
-            return mixed ^ (mixed >> 31)
-        }
-        state = (next(), next(), next(), next())
+        var words = SplitMix64(seed: seed)
+        state = (words.next(), words.next(), words.next(), words.next())
     }
 
     private mutating func bits() -> UInt64 {

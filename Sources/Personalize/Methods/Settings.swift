@@ -1,4 +1,5 @@
 import Checkpoints
+import Digest
 import Evolution
 
 /// How a weight is shared: one a sharer, or one a sharer and layer.
@@ -51,13 +52,8 @@ public struct Settings: Equatable, Sendable {
 }
 
 /// A target's own seed: targets of one job must not share their random numbers, and the order of targets must not
-/// matter. FNV-1a over the user's id, then SplitMix64's finalizer.
+/// matter.
 public func targetSeed(_ seed: UInt64, user: String) -> UInt64 {
-    var hash: UInt64 = 0xcbf2_9ce4_8422_2325
-    for byte in user.utf8 { hash = (hash ^ UInt64(byte)) &* 0x0000_0100_0000_01b3 }
-    var mixed = hash ^ (seed &* 0x9e37_79b9_7f4a_7c15)
-    mixed = (mixed ^ (mixed >> 30)) &* 0xbf58_476d_1ce4_e5b9
-    mixed = (mixed ^ (mixed >> 27)) &* 0x94d0_49bb_1331_11eb
     // Below 2^53, so that every JSON reader sees the same number.
-    return (mixed ^ (mixed >> 31)) >> 11
+    SplitMix64.mixed(fnv1a(user) ^ (seed &* SplitMix64.increment)) >> 11
 }

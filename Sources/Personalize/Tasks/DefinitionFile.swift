@@ -139,6 +139,11 @@ extension TaskDefinition {
         case (nil, nil): parts = [.whole]
         case (_?, nil): parts = [.after(try section.filledText("marker"))]
         case (nil, .list(let list)?):
+            guard !list.isEmpty else {
+                throw TaskError(
+                    .missingField, section.place("parts"), found: "an empty list",
+                    remedy: "write {open, close} for each part, or leave parts out")
+            }
             for (number, value) in list.enumerated() {
                 let place = section.place("parts: \(number + 1)")
                 guard case .object(let object) = value else { throw wrongType(value, "an object", place) }

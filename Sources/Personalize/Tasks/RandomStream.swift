@@ -1,16 +1,12 @@
-/// A seeded stream of random numbers (SplitMix64), the same on every machine and for every Swift version.
+import Digest
+
+/// A seeded stream of random numbers.
 public struct RandomStream: RandomNumberGenerator, Sendable {
-    private var state: UInt64
+    private var words: SplitMix64
 
-    public init(seed: UInt64) { state = seed }
+    public init(seed: UInt64) { words = SplitMix64(seed: seed) }
 
-    public mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var word = state
-        word = (word ^ (word >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        word = (word ^ (word >> 27)) &* 0x94D0_49BB_1331_11EB
-        return word ^ (word >> 31)
-    }
+    public mutating func next() -> UInt64 { words.next() }
 
     /// Uniform in `0..<bound`, without bias (Lemire's multiplication with rejection). `bound` is positive.
     public mutating func next(below bound: UInt64) -> UInt64 {

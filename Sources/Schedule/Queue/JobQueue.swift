@@ -1,3 +1,5 @@
+import Digest
+
 /// What runs next. A value without clock, disk or threads: times come from outside, in seconds of one clock, and the same
 /// calls give the same answers.
 ///
@@ -66,11 +68,11 @@ public struct JobQueue: Sendable, Equatable {
     private var starts = 0
     private var arrivals = 0
     private var lastWasRetry = false
-    private var random: UInt64
+    private var random: SplitMix64
 
     public init(_ policy: Policy = Policy()) {
         self.policy = policy
-        random = policy.seed
+        random = SplitMix64(seed: policy.seed)
     }
 
     public subscript(id: String) -> Entry? { entries.first { $0.job.id == id } }
@@ -208,14 +210,8 @@ public struct JobQueue: Sendable, Equatable {
         if let index = index(of: id) { entries[index].state = state }
     }
 
-    /// In [0, 1), by SplitMix64.
-    private mutating func nextUniform() -> Double {
-        random &+= 0x9e37_79b9_7f4a_7c15
-        var bits = random
-        bits = (bits ^ (bits >> 30)) &* 0xbf58_476d_1ce4_e5b9
-        bits = (bits ^ (bits >> 27)) &* 0x94d0_49bb_1331_11eb
-        return Double((bits ^ (bits >> 31)) >> 11) / 9_007_199_254_740_992
-    }
+    /// In [0, 1).
+    private mutating func nextUniform() -> Double { Double(random.next() >> 11) * 0x1p-53 }
 }
 
 extension JobQueue.Entry {

@@ -12,7 +12,7 @@ public final class Service {
     let spool: Spool
     var options: ServiceOptions
     let supervisor: Supervisor
-    let manager: ServiceManager
+    let systemd: NotifySocket
     let log: Log
     private let signals: Signals
     let version: String
@@ -63,13 +63,13 @@ public final class Service {
     public init(
         spool: Spool, worker: WorkerProgram, options: ServiceOptions = ServiceOptions(), signals: Signals,
         version: String = "",
-        manager: ServiceManager = ServiceManager(), log: Log, reload: @escaping Reload = { nil }
+        systemd: NotifySocket = NotifySocket(), log: Log, reload: @escaping Reload = { nil }
     ) {
         self.spool = spool
         self.options = options
         self.signals = signals
         self.version = version
-        self.manager = manager
+        self.systemd = systemd
         self.log = log
         self.reload = reload
         queue = JobQueue(options.queue)
@@ -84,9 +84,9 @@ public final class Service {
         // First the watch, then the scan: what comes between is announced.
         beginWatch()
         inbox.nextRescan = MonotonicClock.seconds() + rescanSeconds
-        let recovered = try recover { [manager] in manager.notify(.extendTimeout(120_000_000)) }
+        let recovered = try recover { [systemd] in systemd.notify(.extendTimeout(120_000_000)) }
         answerRequests(at: MonotonicClock.seconds())
-        manager.notify(.ready)
+        systemd.notify(.ready)
         log(.serviceReady(slots: options.devices.count, recovered: recovered))
         var failedWaits = 0
         while true {
@@ -129,7 +129,7 @@ public final class Service {
     private func wait(from time: Double) throws(PosixError) {
         var wakes = [
             time + 10, stopDeadline, supervisor.nextStall, supervisor.nextDeadline,
-            manager.watchdogInterval.map { time + $0 / 3 },
+            systemd.watchdogInterval.map { time + $0 / 3 },
         ].compactMap { $0 }
         if !isStopping {
             wakes += [inbox.nextScan, inbox.nextRescan]
@@ -158,10 +158,10 @@ public final class Service {
         for signal in try signals.received() {
             switch signal {
             case SIGHUP:
-                manager.notify(.reloading(at: MonotonicClock.nanoseconds() / 1000))
+                systemd.notify(.reloading(at: MonotonicClock.nanoseconds() / 1000))
                 let adopted = reload()
                 if let (options, limits) = adopted { adopt(options, limits) }
-                manager.notify(.ready)
+                systemd.notify(.ready)
                 log(adopted == nil ? .reloadRefused : .serviceReloaded)
             case SIGUSR1: logState()
             case SIGTERM, SIGINT: stop()
@@ -177,7 +177,7 @@ public final class Service {
         }
         isStopping = true
         stopDeadline = MonotonicClock.seconds() + options.stopSeconds
-        manager.notify(.stopping)
+        systemd.notify(.stopping)
         log(.serviceStopping(running: supervisor.runs.count))
         supervisor.askToStop()
     }

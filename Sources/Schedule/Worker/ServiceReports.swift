@@ -32,7 +32,7 @@ extension Service {
         let status = status(state ?? (isStopping ? .stopping : .serving))
         if time >= reporting.nextStatus && reporting.status != status {
             reporting.nextStatus = time + 1
-            manager.notify(.status(status.line))
+            systemd.notify(.status(status.line))
             do throws(PosixError) {
                 try status.write(to: spool.folders)
                 reporting.status = status
@@ -45,11 +45,11 @@ extension Service {
             writeMetrics(status, at: time)
         }
         if time >= reporting.nextSign {
-            reporting.nextSign = time + min(10, (manager.watchdogInterval ?? 30) / 3)
+            reporting.nextSign = time + min(10, (systemd.watchdogInterval ?? 30) / 3)
             // Fed by the workers' progress: what cannot even be killed is the service manager's.
-            if supervisor.isProgressing(at: time) { manager.notify(.watchdog) }
+            if supervisor.isProgressing(at: time) { systemd.notify(.watchdog) }
             // Until the workers are killed, and a while for what is left to publish.
-            if isStopping && time < stopDeadline { manager.notify(.extendTimeout(60_000_000)) }
+            if isStopping && time < stopDeadline { systemd.notify(.extendTimeout(60_000_000)) }
         }
     }
 

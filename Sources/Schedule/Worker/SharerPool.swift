@@ -154,7 +154,8 @@ public struct SharerPool {
 
     /// Refuses to compare the base's encoding with a pool that another encoder made.
     func requireEncoder(base: String, user: String) throws(JobError) {
-        guard let encoder, !encoder.hasPrefix(base) else { return }
+        // It may go on with what was encoded and how.
+        guard let encoder, encoder.prefix(while: { $0 != " " }) != Files.name(of: base) else { return }
         throw JobError(
             code: "embedding", place: "user \(user)",
             message: "no embedding, and the pool's come from another encoder (\(encoder)); give the target's embedding")

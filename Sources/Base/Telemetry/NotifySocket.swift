@@ -2,7 +2,7 @@ import Glibc
 import Posix
 
 /// The service manager that started this process, told how it is (sd_notify(3)); silent where there is none.
-public struct ServiceManager: Sendable {
+public struct NotifySocket: Sendable {
     public enum State: Sendable, Equatable {
         case ready
         /// One line for people.

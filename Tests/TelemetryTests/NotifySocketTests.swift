@@ -4,7 +4,7 @@ import Testing
 
 @testable import Telemetry
 
-@Suite struct ServiceManagerTests {
+@Suite struct NotifySocketTests {
     /// A socket to listen on, as a service manager has one.
     private final class Listener {
         let address: String
@@ -38,20 +38,20 @@ import Testing
 
     @Test(arguments: [true, false]) func statesArriveAsOneMessage(abstract: Bool) throws {
         let listener = try Listener(abstract: abstract)
-        let manager = ServiceManager(socket: listener.address, watchdogMicroseconds: 2_000_000)
-        manager.notify(.ready, .status("2 jobs\nREADY=0"))
+        let systemd = NotifySocket(socket: listener.address, watchdogMicroseconds: 2_000_000)
+        systemd.notify(.ready, .status("2 jobs\nREADY=0"))
         #expect(listener.received() == "READY=1\nSTATUS=2 jobs READY=0")
-        manager.notify(.watchdog)
+        systemd.notify(.watchdog)
         #expect(listener.received() == "WATCHDOG=1")
-        manager.notify(.reloading(at: 7), .extendTimeout(9), .stopping)
+        systemd.notify(.reloading(at: 7), .extendTimeout(9), .stopping)
         #expect(listener.received() == "RELOADING=1\nMONOTONIC_USEC=7\nEXTEND_TIMEOUT_USEC=9\nSTOPPING=1")
-        #expect(manager.watchdogInterval == 2)
+        #expect(systemd.watchdogInterval == 2)
     }
 
     @Test func nobodyListening() {
-        ServiceManager(socket: nil, watchdogMicroseconds: nil).notify(.ready)
-        ServiceManager(socket: "/nonexistent/socket", watchdogMicroseconds: 0).notify(.ready)
-        ServiceManager(socket: "relative", watchdogMicroseconds: nil).notify(.ready)
-        #expect(ServiceManager(socket: nil, watchdogMicroseconds: 0).watchdogInterval == nil)
+        NotifySocket(socket: nil, watchdogMicroseconds: nil).notify(.ready)
+        NotifySocket(socket: "/nonexistent/socket", watchdogMicroseconds: 0).notify(.ready)
+        NotifySocket(socket: "relative", watchdogMicroseconds: nil).notify(.ready)
+        #expect(NotifySocket(socket: nil, watchdogMicroseconds: 0).watchdogInterval == nil)
     }
 }
