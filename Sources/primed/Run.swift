@@ -29,7 +29,13 @@ enum Run {
     ) { arguments in
         let site = try Site(arguments)
         let outbox = Outbox(arguments.text("outbox") ?? site.configuration.outbox)
-        return try run(try Submission(arguments.operands[0], site), outbox: outbox, site: site, arguments: arguments)
+        let submission = try Submission(arguments.operands[0], site)
+        if submission.isFolder && "\(canonical(outbox.path))/".hasPrefix("\(submission.source)/") {
+            throw Failure(
+                Exit.usage,
+                "\(outbox.path): the outbox lies in the job's own folder, which is part of it; give another one")
+        }
+        return try run(submission, outbox: outbox, site: site, arguments: arguments)
     }
 
     private static func run(
@@ -49,7 +55,7 @@ enum Run {
         let folder = outbox.workFolder(for: id, manifest: submission.path)
         let lock = try folder.lock()
         defer { withExtendedLifetime(lock) {} }
-        try folder.begin(digest: digest)
+        try folder.begin(digest: digest, name: submission.name, isFolder: submission.isFolder)
         let stop = try StopRequest()
         let bar = ProgressBar(isShown: !arguments.has("quiet"))
         let reporter = WorkerReporter { message in

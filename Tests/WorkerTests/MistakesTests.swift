@@ -37,9 +37,13 @@ import Testing
         defer { try? Files.removeTree(root) }
         try deepModel(33, in: root)
         var configuration = Configuration()
-        (configuration.models, configuration.pools) = (root, "\(Self.examples)/pools")
+        (configuration.models, configuration.pools) = (root, "\(root)/pools")
+        try Files.makeDirectories(configuration.pools)
+        // In no pool's folder, so that it may have any name.
+        try FileManager.default.copyItem(
+            atPath: "\(Self.examples)/pools/package_section/user_207", toPath: "\(configuration.pools)/user_207")
         (configuration.tasks, configuration.histories) = ("\(Self.examples)/tasks", "\(Self.examples)/users")
-        let sharers = (0..<64).map { #"{ "id": "s\#($0)", "adapter": "package_section/user_207" }"# }
+        let sharers = (0..<64).map { #"{ "id": "s\#($0)", "adapter": "user_207" }"# }
         let manifest = try JobManifest(
             Array(
                 """

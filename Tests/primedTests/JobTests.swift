@@ -199,6 +199,10 @@ struct JobTests {
         // Others are who their pool says, so that their lineage is found.
         #expect(try scene.onSite("run", try scene.manifest("taken", sharers: sharers("240"))).status == 0)
         #expect(try scene.result("taken").targets?.first?.sharers == ["240"])
+        let twice =
+            #"[{"id": "x", "adapter": "package_section/user_240"}, {"id": "y", "adapter": "package_section/user_240"}]"#
+        #expect(
+            try scene.onSite("check", try scene.manifest("twice", sharers: twice)).out.contains("a second adapter of"))
         // One of which the pool knows nothing.
         try FileManager.default.copyItem(
             atPath: scene.path("pools/package_section/user_240"), toPath: scene.path("pools/package_section/spare"))
@@ -217,6 +221,9 @@ struct JobTests {
         let first = try scene.onSite("run", "\(scene.path("job"))/")
         #expect(first.status == 0 && first.out.contains("/outbox/job\n"), "\(first.out)\(first.errors)")
         #expect(try scene.onSite("run", scene.path("job")).out == first.out)
+        #expect(try scene.text("outbox/job/result.json").contains(#""id" : "job""#))
+        let inside = try scene.onSite("run", "--outbox", scene.path("job/out"), scene.path("job"))
+        #expect(inside.status == 64 && inside.errors.contains("own folder"), "\(inside.errors)")
         try scene.write(users.replacing("library", with: "collection"), to: "job/users.json")
         let second = try scene.onSite("run", scene.path("job"))
         #expect(second.status == 65 && second.errors.contains("another manifest"))

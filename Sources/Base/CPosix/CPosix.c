@@ -69,6 +69,8 @@ int cposix_open_step_by_step(int root, const char *path) {
 
 int cposix_pipe(int ends[2]) { return pipe2(ends, O_CLOEXEC); }
 
+int cposix_sync_file_system(int folder) { return syncfs(folder); }
+
 int cposix_memory_file(void) { return memfd_create("primed", MFD_CLOEXEC); }
 
 int cposix_pidfd_open(int pid) { return (int)syscall(SYS_pidfd_open, pid, 0); }

@@ -77,6 +77,14 @@ extension Files {
         try system("fsync", path) { fsync(file.number) }
     }
 
+    /// Makes all that was written to a folder's file system survive a power cut (syncfs(2)).
+    public static func sync(fileSystemOf folder: String) throws(PosixError) {
+        try willChange("syncfs", folder)
+        let descriptor = Descriptor(
+            try system("open", folder) { Glibc.open(folder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC) })
+        try system("syncfs", folder) { cposix_sync_file_system(descriptor.number) }
+    }
+
     // MARK: - Names
 
     /// Gives `source` the name `destination`, replacing what has it; with `replacing` false that is `EEXIST` instead.

@@ -41,8 +41,9 @@ extension LlamaError {
         let code: Code =
             switch error.code {
             case .memory: .memory
-            case .lost: .deviceLost
-            case .missing, .notReady: .deviceNotReady
+            // Neither does for any job until somebody mends the machine.
+            case .lost, .missing: .deviceLost
+            case .notReady: .deviceNotReady
             case .unsupported, .failed: .device
             }
         self.init(code, error.place, found: error.found, remedy: error.remedy)

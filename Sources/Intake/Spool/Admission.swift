@@ -106,12 +106,12 @@ extension Spool {
     private func reject(
         _ folder: JobFolder, id: String, as name: String, digest: String, _ problem: Problem
     ) throws(PosixError) {
-        rejected += 1
         log(.jobRejected(id, code: problem.code, file: try folder.readOrigin().name))
         if !folder.isFinished {
             try folder.seal(ResultSummary(id: id, status: .rejected, error: problem).encoded)
         }
         try outbox.publish(folder, as: name, digest: digest, keptIn: keeper(of: .rejected))
+        rejected += 1
     }
 
     // MARK: - What may be looked at

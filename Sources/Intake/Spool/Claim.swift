@@ -49,32 +49,28 @@ extension Spool {
     /// - Throws: `EACCES` for a folder that could not be emptied when the job is done.
     private func secure(_ path: String, _ kind: Files.Kind) throws(PosixError) {
         switch kind {
-        case .regular: try whereItMayPass { () throws(PosixError) in try Files.sync(file: path) }
+        // What another try would not mend, admission will find and refuse.
+        case .regular:
+            do throws(PosixError) { try Files.sync(file: path) } catch  where error.mayPass { throw error } catch {}
         case .directory:
             var entries = limits.files
-            try secure(folder: path, depth: 0, &entries)
+            try requireChangeable(path, depth: 0, &entries)
+            // One call for all that is in it, and whatever else the file system has to write.
+            try Files.sync(fileSystemOf: path)
         case .symbolicLink, .special: return
         }
     }
 
     /// - Parameter entries: how many names may still be looked at; a folder of more will be refused.
-    private func secure(folder: String, depth: Int, _ entries: inout Int) throws(PosixError) {
+    private func requireChangeable(_ folder: String, depth: Int, _ entries: inout Int) throws(PosixError) {
         guard depth <= 16, entries > 0 else { return }
         guard Files.mayChange(folder) else { throw PosixError(call: "access", path: folder, errno: EACCES) }
         for name in try Files.listing(folder, limit: entries).names {
             entries -= 1
-            guard let kind = try Files.statusIfPresent("\(folder)/\(name)")?.kind else { continue }
-            switch kind {
-            case .regular: try whereItMayPass { () throws(PosixError) in try Files.sync(file: "\(folder)/\(name)") }
-            case .directory: try secure(folder: "\(folder)/\(name)", depth: depth + 1, &entries)
-            case .symbolicLink, .special: continue
+            let inner = "\(folder)/\(name)"
+            if try Files.statusIfPresent(inner)?.kind == .directory {
+                try requireChangeable(inner, depth: depth + 1, &entries)
             }
         }
-        try Files.sync(directory: folder)
-    }
-
-    /// What another try would not mend, admission will find and refuse.
-    private func whereItMayPass(_ body: () throws(PosixError) -> Void) throws(PosixError) {
-        do throws(PosixError) { try body() } catch  where error.mayPass { throw error } catch {}
     }
 }

@@ -86,9 +86,16 @@ public struct JobFolder: Sendable, Equatable {
     }
 
     /// Forgets what was made of another manifest of this id: a foreground run works in one folder for all of them.
-    public func begin(digest: String) throws(PosixError) {
+    ///
+    /// - Parameter name: what the job would be called in an inbox.
+    public func begin(digest: String, name: String, isFolder: Bool) throws(PosixError) {
         if try readDigest() == digest { return }
+        // First what would publish the rest.
+        try forgetPublication()
+        try Files.sync(directory: path)
         for remains in [rounds, results, targets, staging, result, log] { try Files.removeTree(remains) }
+        try forgetAttempts()
+        try writeOrigin(Origin(name: name, isFolder: isFolder))
         try write(digest: digest)
     }
 

@@ -120,7 +120,8 @@ extension Service {
         case .failed(let failure) where failure.problem.code == JobError.deviceNotReady:
             let pause = devices.rest(run.device, first: max(1, options.queue.firstRetry), at: time)
             log(.deviceNotReady(run.device, job: job.id, retryIn: pause))
-            witness(job) { folder throws(PosixError) in try folder.recordStop(seconds: seconds) }
+            // Not even time, of which the job may have only so much.
+            witness(job) { folder throws(PosixError) in try folder.recordStop(seconds: 0) }
             putBack(job)
         case .failed(let failure) where failure.isPermanent:
             log(.attemptFailed(job.id, attempt: run.attempt, code: failure.problem.code, retryIn: nil))

@@ -38,6 +38,7 @@ extension Service {
                 reporting.status = status
             } catch {
                 log(.trouble(error))
+                reporting.nextStatus = time + 10
             }
         }
         if time >= reporting.nextMetrics || state != nil {

@@ -31,7 +31,13 @@ public struct SharerPool {
                 let place = "manifest: sharers[\(index)].adapter"
                 let path = try names.folder(entry.adapter, .adapter, place: place)
                 let member = try Self.consenting(path, below: names.configuration.pools, place: place)
-                members.append((member ?? entry.id, path))
+                let id = member ?? entry.id
+                guard !members.contains(where: { $0.id == id }) else {
+                    throw JobError(
+                        code: "duplicate", place: place,
+                        message: "a second adapter of sharer \(id); name each sharer once, or give another id")
+                }
+                members.append((id, path))
             }
             self.members = members
             embeddings = nil
@@ -155,7 +161,9 @@ public struct SharerPool {
     /// Refuses to compare the base's encoding with a pool that another encoder made.
     func requireEncoder(base: String, user: String) throws(JobError) {
         // It may go on with what was encoded and how.
-        guard let encoder, encoder.prefix(while: { $0 != " " }) != Files.name(of: base) else { return }
+        guard let encoder else { return }
+        let model = String(encoder.prefix { $0 != " " && $0 != "," && $0 != ";" })
+        if Files.name(of: model) == Files.name(of: base) { return }
         throw JobError(
             code: "embedding", place: "user \(user)",
             message: "no embedding, and the pool's come from another encoder (\(encoder)); give the target's embedding")

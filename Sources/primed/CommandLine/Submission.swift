@@ -26,7 +26,19 @@ struct Submission {
         name = isFolder || last.hasSuffix(".json") ? last : "\(last).json"
         manifest = try JobManifest(try Files.read(path, limit: site.limits.manifestSize), file: operand)
         id = try JobFolder(path: "", manifest: name).id(written: manifest.id)
+        if isFolder { try Self.requireFiles(source) }
         digest = try isFolder ? JobDigest.of(folder: source) : JobDigest.of(manifest: source)
+    }
+
+    private static func requireFiles(_ folder: String) throws {
+        switch try Files.survey(folder).offender {
+        case nil: return
+        case .symbolicLink(let path), .special(let path):
+            throw Failure(Exit.badData, "\(folder)/\(path): no regular file; a job has files and folders only")
+        case .tooDeep(let path): throw Failure(Exit.badData, "\(folder)/\(path): deeper than the 16 levels of a job")
+        case .nameNotUTF8(let path): throw Failure(Exit.badData, "\(folder)/\(path): a name that is not UTF-8")
+        case .tooMany: throw Failure(Exit.badData, "\(folder): more than the 100000 files of a job")
+        }
     }
 }
 

@@ -13,6 +13,9 @@ int cposix_open_step_by_step(int root, const char *path);
 /// pipe2(2) with O_CLOEXEC; `ends[0]` reads, `ends[1]` writes.
 int cposix_pipe(int ends[2]);
 
+/// syncfs(2).
+int cposix_sync_file_system(int folder);
+
 /// memfd_create(2) with MFD_CLOEXEC.
 int cposix_memory_file(void);
 

@@ -218,10 +218,9 @@ public final class CUDADevice: @unchecked Sendable {
 
     /// Errors after which the device answers nobody: gone from the bus, or unusable until a reset.
     private static let lost: Set<Int32> = [101, 214]
-    /// Errors that pass by themselves: no memory besides what is taken at once, which nobody else can have; another
-    /// process has the device for itself; the fabric manager or the multi-process service is not up; a driver is being
-    /// replaced.
-    private static let passing: Set<Int32> = [2, 46, 802, 803, 805, 806, 807, 808, 809]
+    /// Errors that pass by themselves: another process has the device for itself; the fabric manager or the multi-process
+    /// service is not up; a driver is being replaced. (No memory in the middle of a job may be the job's own doing.)
+    private static let passing: Set<Int32> = [46, 802, 803, 805, 806, 807, 808, 809]
 
     /// - Parameter isOpening: before anything was asked of the device: what fails then is no fault of it.
     private static func check(
@@ -253,7 +252,7 @@ public final class CUDADevice: @unchecked Sendable {
             13: "execution failed", 14: "internal error", 15: "not supported",
         ]
         throw ComputeError(
-            isOpening || status == 3 ? .notReady : .failed, "\(call) on \(place)",
+            isOpening ? .notReady : .failed, "\(call) on \(place)",
             found: "cuBLAS status \(status), \(meanings[status] ?? "unknown")",
             remedy: status == 3
                 ? "free memory on the GPU, or set gpu_memory_mib to less"
