@@ -95,6 +95,16 @@ import Testing
         }
     }
 
+    @Test func aRetryWaitsAtLeastAsAsked() {
+        var policy = JobQueue.Policy()
+        policy.firstRetry = 0
+        var queue = JobQueue(policy)
+        _ = queue.add(JobQueue.Job(id: "a", submitter: "x"), at: 0)
+        #expect(queue.next(at: 0)?.id == "a")
+        #expect(queue.retry("a", at: 0, least: 1) == 1 && queue.next(at: 0.9) == nil)
+        #expect(queue.next(at: 1)?.id == "a" && queue.retry("a", at: 1) == 0)
+    }
+
     @Test func retriesSpreadByTheSeed() {
         func delays(seed: UInt64) -> [Double] {
             var policy = JobQueue.Policy()

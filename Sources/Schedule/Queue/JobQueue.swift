@@ -145,15 +145,16 @@ public struct JobQueue: Sendable, Equatable {
     public mutating func putBack(_ id: String) { set(id, .waiting) }
 
     /// A job that ran failed and shall run again.
+    /// - Parameter least: seconds that it waits whatever the policy says.
     /// - Returns: the seconds it has to wait.
-    public mutating func retry(_ id: String, at time: Double) -> Double {
+    public mutating func retry(_ id: String, at time: Double, least: Double = 0) -> Double {
         guard let index = index(of: id) else { return 0 }
         entries[index].failures += 1
         let failures = entries[index].failures
         var delay = policy.firstRetry
         for _ in 1..<failures where delay < policy.longestRetry { delay *= 2 }
         // From half to all of it, so that jobs that failed together do not come back together.
-        delay = min(delay, policy.longestRetry) * (1 + nextUniform()) / 2
+        delay = max(least, min(delay, policy.longestRetry) * (1 + nextUniform()) / 2)
         entries[index].state = .coolingOff(until: time + delay, failures: failures)
         return delay
     }

@@ -85,7 +85,8 @@ extension Service {
         } catch {
             log(.trouble(error))
             witness(job) { folder throws(PosixError) in try folder.recordStop(seconds: 0) }
-            _ = queue.retry(job.id, at: time)
+            // What the disk refuses now it will refuse at once again.
+            _ = queue.retry(job.id, at: time, least: 1)
         }
     }
 
