@@ -1,6 +1,7 @@
 import FoundationEssentials
 import Manifest
 import Posix
+import Spool
 import Telemetry
 import Worker
 
@@ -35,40 +36,21 @@ enum Demo {
     }
 
     private static func tell(_ path: String) throws -> Int32 {
-        let bytes = try Files.read("\(path)/result.json", limit: 1 << 26)
-        let result = try JSONDecoder().decode(DemoResult.self, from: Data(bytes))
+        let bytes = try Files.read("\(path)/\(Outbox.resultFile)", limit: 1 << 26)
+        let result = try JSONDecoder().decode(ResultFile.self, from: Data(bytes))
         show(
             "\n\(padded("user", 6)) \(padded("ships", 7)) \(padded("history score", 18)) \(padded("likeness", 10)) weights\n"
         )
         for target in result.targets {
             let utility = target.utility.map { "\(fixed($0.base, 3)) -> \(fixed($0.merged, 3))" } ?? "-"
-            let weights = (target.weights ?? []).map { fixed($0, 2) }.joined(separator: " ")
+            let weights = (target.weights?.perSharer.first ?? []).map { fixed($0, 2) }.joined(separator: " ")
             show(
-                "\(padded(target.user, 6)) \(padded(target.status == "done" ? "merge" : target.status, 7)) "
+                "\(padded(target.user, 6)) \(padded(target.status == .done ? "merge" : target.status.rawValue, 7)) "
                     + "\(padded(utility, 18)) \(padded(target.similarity.map { fixed($0.mean, 3) } ?? "-", 10)) \(weights)\n"
             )
         }
         show("\nThe results are in \(path)/USER: adapter/, predictions.jsonl, privacy.json and\n")
-        for target in result.targets where target.status != "failed" { show("  \(path)/\(target.user)/report.html\n") }
-        return result.status == "done" ? Exit.ok : Exit.software
-    }
-
-    private struct DemoResult: Decodable {
-        struct Target: Decodable {
-            struct Utility: Decodable {
-                let base: Double
-                let merged: Double
-            }
-            struct Similarity: Decodable {
-                let mean: Double
-            }
-            let user: String
-            let status: String
-            let weights: [Double]?
-            let utility: Utility?
-            let similarity: Similarity?
-        }
-        let status: String
-        let targets: [Target]
+        for target in result.targets where target.status != .failed { show("  \(path)/\(target.user)/report.html\n") }
+        return result.status == .done ? Exit.ok : Exit.software
     }
 }

@@ -27,7 +27,7 @@ import Testing
             config
                 == LlamaConfig(
                     hiddenSize: 8, intermediateSize: 12, layers: 2, heads: 4, kvHeads: 2, headDim: 2, vocabulary: 16,
-                    normEpsilon: 1e-5, ropeTheta: 500000, maxPositions: 64, tiedEmbeddings: true, bos: 1, eos: [2]))
+                    normEpsilon: 1e-5, ropeTheta: 500000, maxPositions: 64, tiedEmbeddings: true, eos: [2]))
         #expect(config.shape(of: .k) == (4, 8))
         #expect(config.shape(of: .down) == (8, 12))
     }
@@ -82,8 +82,8 @@ import Testing
         #expect(try read([(#""eos_token_id":2"#, #""eos_token_id":[2,3]"#)]).eos == [2, 3])
         #expect(try read([(#""eos_token_id":2"#, #""eos_token_id":null"#)]).eos == [])
         let config = try read([], generation: #"{"eos_token_id":[4,5,6]}"#)
-        #expect(config.eos == [4, 5, 6] && config.bos == 1)
-        #expect(try read([], generation: #"{"bos_token_id":7,"eos_token_id":null}"#).eos == [2])
+        #expect(config.eos == [4, 5, 6])
+        #expect(try read([], generation: #"{"bos_token_id":700,"eos_token_id":null}"#).eos == [2])
     }
 
     @Test(arguments: [
@@ -108,7 +108,6 @@ import Testing
         (#""vocab_size":16"#, #""vocab_size":0"#, .malformed, "vocab_size: 0"),
         (#""rms_norm_eps":1e-5"#, #""rms_norm_eps":-1"#, .malformed, "rms_norm_eps: -1"),
         (#""rms_norm_eps":1e-5"#, #""rms_norm_eps":1e-300"#, .malformed, "rms_norm_eps: 1e-300"),
-        (#""bos_token_id":1"#, #""bos_token_id":-1"#, .contradiction, "bos_token_id: -1"),
         (#""eos_token_id":2"#, #""eos_token_id":[2,16]"#, .contradiction, "eos_token_id: 16"),
         (#""eos_token_id":2"#, #""eos_token_id":"</s>""#, .malformed, "eos_token_id: \"</s>\""),
         (#""hidden_act":"silu""#, #""hidden_act":"gelu""#, .unsupported, "hidden_act: \"gelu\""),

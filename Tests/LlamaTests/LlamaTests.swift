@@ -155,6 +155,22 @@ struct InvarianceTests {
         _ = try model.generate(requests + requests, mixtures: [.base], merge: .delta, progress: nil)
         #expect(model.statistics.prefillTokens == 40 + requests.reduce(0) { $0 + $1.prompt.count - 40 })
     }
+
+    @Test("Work is counted on where a longer call takes new memory")
+    func counts() throws {
+        let fixture = try Fixture("llama3.1")
+        func operations(_ calls: [[Int32]]) throws -> [Double] {
+            let model = try fixture.model()
+            return try calls.map {
+                _ = try model.generate([Request(prompt: $0)], mixtures: [.base], merge: .delta, progress: nil)
+                return model.statistics.productOperations
+            }
+        }
+        let (short, long) = ([Int32](repeating: 3, count: 4), [Int32](repeating: 3, count: 200))
+        let (shortAlone, longAlone) = (try operations([short])[0], try operations([long])[0])
+        #expect(shortAlone > 0)
+        #expect(try operations([short, long]) == [shortAlone, shortAlone + longAlone])
+    }
 }
 
 @Suite("Refusals")

@@ -18,7 +18,9 @@ import Tokenizers
     init() throws {
         let folder = try ModelFolder("\(Self.examples)/models/debian-llama-4m")
         func bytes(_ path: String) throws -> [UInt8] { try [UInt8](Data(contentsOf: URL(filePath: path))) }
-        let users = try readUsers(try bytes("\(Self.examples)/users/three.json"), file: "three.json")
+        let users = try readUsers(try bytes("\(Self.examples)/users/three.json"), file: "three.json").map {
+            try $0.user.get()
+        }
         func sharers(_ ids: [String]) throws -> [Sharer] {
             try ids.map {
                 Sharer(
@@ -88,7 +90,7 @@ import Tokenizers
         var journal = MemoryJournal()
         let results = try method.personalize([targets[0], empty], journal: &journal) { _ in true }
         #expect(throws: Never.self) { try results[0].get() }
-        #expect { try results[1].get() } throws: { ($0 as? MethodError)?.code == .task }
+        #expect { try results[1].get() } throws: { ($0 as? MethodError)?.code == .task(.emptyHistory) }
         #expect(journal.rounds.allSatisfy { $0.count == 2 && $0[1] == nil })
     }
 

@@ -105,6 +105,15 @@ import Testing
         #expect(queue.next(at: 1)?.id == "a" && queue.retry("a", at: 1) == 0)
     }
 
+    /// A job that got on since it last failed waits as after its first failure.
+    @Test func aJobThatGetsOnWaitsNoLongerThanBefore() {
+        var queue = JobQueue()
+        _ = queue.add(JobQueue.Job(id: "a", submitter: "x"), at: 0)
+        #expect((60...120).contains(queue.retry("a", failures: 4, at: 0)))
+        #expect((7.5...15).contains(queue.retry("a", failures: 1, at: 0)))
+        #expect(queue["a"]?.failures == 1)
+    }
+
     @Test func retriesSpreadByTheSeed() {
         func delays(seed: UInt64) -> [Double] {
             var policy = JobQueue.Policy()
@@ -206,4 +215,8 @@ private struct Steps {
         state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
         return Int(state >> 33) % bound
     }
+}
+
+extension JobQueue {
+    fileprivate var runningCount: Int { entries.count { $0.isRunning } }
 }

@@ -37,6 +37,11 @@ func sameBytes(_ left: String, _ right: String) -> Bool { left.utf8.elementsEqua
 
 func utf8(_ text: String) -> [UInt8] { Array(text.utf8) }
 
+/// The users of a file in which nothing is wrong.
+func soundUsers(_ bytes: [UInt8], file: String) throws -> [User] {
+    try readUsers(bytes, file: file).map { try $0.user.get() }
+}
+
 /// The error that `body` throws.
 func taskError(_ body: () throws -> Void) throws -> TaskError {
     try #require(throws: TaskError.self) { try body() }

@@ -28,7 +28,7 @@ import Testing
         for lamp in cases {
             let task = try #require(TaskDefinition.builtIn(lamp.task))
             for expected in lamp.users {
-                let user = try readUsers(utf8(expected.user), file: "user.json")[0]
+                let user = try soundUsers(utf8(expected.user), file: "user.json")[0]
                 let examples = try task.examples(user)
                 #expect(examples.count == expected.examples.count)
                 for (made, wanted) in zip(examples, expected.examples) {
@@ -66,7 +66,7 @@ import Testing
     @Test func definedPromptsAreThePeers() throws {
         for debian in try Fixture.read([DebianCase].self, "debian") {
             let task = try Fixture.definition(debian.task)
-            let user = try readUsers(utf8(debian.user), file: "user.json")[0]
+            let user = try soundUsers(utf8(debian.user), file: "user.json")[0]
             for (retrieval, expected) in [(nil, debian.plain), (true, debian.formatted)] {
                 let examples = try task.examples(user, retrieval: retrieval)
                 #expect(examples.count == expected.count)

@@ -12,7 +12,7 @@ import Testing
         "[\(user), \(other)]", "\(user)\n\(other)\n", " \(user) \r\n\n \(other)", "\u{FEFF}[\(user),\(other)]",
     ])
     func usersComeInEveryShape(file: String) throws {
-        let users = try readUsers(utf8(file), file: "u")
+        let users = try soundUsers(utf8(file), file: "u")
         #expect(users.map(\.id) == ["7", "x"])
         #expect(users[0].history == [HistoryItem(id: "3", fields: ["text": "SECRET", "score": "4"])])
         #expect(users[0].queries == [Query(id: "q", input: "i")])
@@ -21,7 +21,7 @@ import Testing
     }
 
     @Test func oneUserIsAFile() throws {
-        #expect(try readUsers(utf8(Self.user), file: "u").count == 1)
+        #expect(try soundUsers(utf8(Self.user), file: "u").count == 1)
     }
 
     @Test func historiesAndQueriesComeAloneOrInAUser() throws {
@@ -35,13 +35,14 @@ import Testing
         #expect(try readQueries(utf8("[]"), file: "q").isEmpty)
     }
 
-    @Test func labelsAndProfilesAreAdded() throws {
-        let golds = try readGolds(utf8(#"{"task": "LaMP_3", "golds": [{"id": "q", "output": 4}]}"#), file: "g")
+    @Test func profilesAreAdded() throws {
         let profiles = try readProfiles(utf8(#"{"7": "likes films"}"#), file: "p")
-        let user = try readUsers(utf8(Self.user), file: "u")[0].adding(golds: golds).adding(profiles: profiles)
-        #expect(user.queries[0].gold == "4")
-        #expect(user.profile == "likes films")
-        #expect(try readUsers(utf8(Self.other), file: "u")[0].adding(profiles: profiles).profile == nil)
+        func profile(_ file: String) throws -> String? {
+            try soundUsers(utf8(file), file: "u")[0].adding(profiles: profiles).profile
+        }
+        #expect(try profile(Self.user) == "likes films")
+        #expect(try profile(Self.other) == nil)
+        #expect(try taskError { _ = try readProfiles(utf8(#"{"7": 1}"#), file: "p") }.code == .wrongType)
     }
 
     @Test func escapesAreRead() throws {
@@ -131,39 +132,27 @@ import Testing
 
     @Test(arguments: breaches)
     func breachesAreNamed(breach: Breach) throws {
-        let error = try taskError { _ = try readUsers(utf8(breach.file), file: "f") }
+        let error = try taskError { _ = try soundUsers(utf8(breach.file), file: "f") }
         #expect(error.code == breach.code)
         #expect(error.place == breach.place)
         #expect(!error.description.contains("SEC"))
     }
 
     @Test func aBrokenUserDoesNotStandInTheWayOfOthers() throws {
-        let users = try readEachUser(
+        let users = try readUsers(
             utf8(#"[{"user_id": 1, "profile": []}, \#(Self.user), {"user_id": 2, "profle": []}]"#), file: "f")
         #expect(users.map(\.id) == ["1", "7", "2"])
         #expect(users.map { (try? $0.user.get()) != nil } == [false, true, false])
         // Whom a mistake belongs to must be known.
-        #expect(throws: TaskError.self) { try readEachUser(utf8(#"[{"profile": []}]"#), file: "f") }
+        #expect(throws: TaskError.self) { try readUsers(utf8(#"[{"profile": []}]"#), file: "f") }
         #expect(throws: TaskError.self) {
-            try readEachUser(utf8(#"[{"user_id": 1, "profile": []}, {"user_id": 1, "profile": []}]"#), file: "f")
+            try readUsers(utf8(#"[{"user_id": 1, "profile": []}, {"user_id": 1, "profile": []}]"#), file: "f")
         }
     }
 
     @Test func bytesThatAreNoTextAreRefused() throws {
         let error = try taskError { _ = try readUsers([0x5B, 0x22, 0xFF, 0x22, 0x5D], file: "f") }
         #expect(error.code == .malformed)
-    }
-
-    @Test func labelFilesAreChecked() throws {
-        for (code, file) in [
-            (TaskError.Code.wrongType, "[]"), (.missingField, #"{"task": "x"}"#), (.unknownKey, #"{"gold": []}"#),
-            (.wrongType, #"{"golds": {}}"#), (.wrongType, #"{"golds": [1]}"#),
-            (.missingField, #"{"golds": [{"id": 1}]}"#), (.wrongType, #"{"golds": [{"id": 1, "output": []}]}"#),
-            (.duplicate, #"{"golds": [{"id": 1, "output": "a"}, {"id": "1", "output": "b"}]}"#),
-        ] {
-            #expect(try taskError { _ = try readGolds(utf8(file), file: "g") }.code == code, "\(file)")
-        }
-        #expect(try taskError { _ = try readProfiles(utf8(#"{"7": 1}"#), file: "p") }.code == .wrongType)
     }
 
     /// Whatever is cut off or changed in a good file, reading it ends, with users or with an error.

@@ -16,8 +16,10 @@ public struct SHA256: Sendable {
         return hash.hexadecimal()
     }
 
+    /// Takes the message's next bytes; not after `hexadecimal()`, which ends the hash.
     public mutating func add(_ bytes: [UInt8]) { bytes.withUnsafeBytes { add($0) } }
 
+    /// Takes the message's next bytes; not after `hexadecimal()`, which ends the hash.
     public mutating func add(_ bytes: UnsafeRawBufferPointer) {
         length += UInt64(bytes.count)
         var rest = bytes[...]

@@ -1,11 +1,13 @@
 /// Steele, Lea and Flood's SplitMix64: a seeded stream of 64-bit words, the same on every machine and for every Swift version.
 public struct SplitMix64: Sendable, Equatable {
+    /// What the state gains with each word: 2^64 divided by the golden ratio, an odd number.
     public static let increment: UInt64 = 0x9e37_79b9_7f4a_7c15
 
     private var state: UInt64
 
     public init(seed: UInt64) { state = seed }
 
+    /// The stream's next word, uniform in all 64 bits.
     public mutating func next() -> UInt64 {
         state &+= Self.increment
         return Self.mixed(state)

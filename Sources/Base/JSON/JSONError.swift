@@ -10,10 +10,13 @@ public struct JSONError: Error, Equatable, Sendable, CustomStringConvertible {
         case tooLarge = "too-large"
     }
 
+    /// The kind of fault, for programs.
     public let code: Code
     /// File, line and column.
     public let place: String
+    /// What was found there, in words.
     public let found: String
+    /// What to do about it, in words.
     public let remedy: String
 
     init(_ code: Code, _ place: String, found: String, remedy: String) {

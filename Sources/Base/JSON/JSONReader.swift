@@ -3,7 +3,9 @@
 /// Errors name line and column, never the text found there. With `json5`, comments, trailing commas, single quotes,
 /// unquoted keys and continued lines are allowed too, as in definition files that people write.
 public struct JSONReader {
+    /// How many brackets a value may lie in.
     public static let deepest = 32
+    /// Bytes of UTF-8 that a text or a key in quotes may have, its escapes resolved.
     public static let longestText = 1 << 20
 
     private let bytes: [UInt8]
@@ -14,6 +16,9 @@ public struct JSONReader {
     private var form: Form?
     private var hasElements = false
 
+    /// Begins to read `bytes`, which must be UTF-8 from the first to the last; a byte order mark is skipped.
+    ///
+    /// - Parameter file: the name that errors give as their place.
     public init(_ bytes: [UInt8], file: String, json5: Bool = false) throws(JSONError) {
         self.bytes = bytes
         self.file = file

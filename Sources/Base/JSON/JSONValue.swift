@@ -30,7 +30,9 @@ public enum JSONValue: Equatable, Sendable {
     }
 }
 
+/// A JSON object; equal only to one that has the same members in the same order.
 public struct JSONObject: Equatable, Sendable {
+    /// As they stand in the text. Whoever puts them together sees to it that keys differ.
     public var members: [(key: String, value: JSONValue)]
 
     public init(members: [(key: String, value: JSONValue)]) { self.members = members }

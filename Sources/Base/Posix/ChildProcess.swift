@@ -6,11 +6,13 @@ import Glibc
 /// The child gets default signal dispositions, an empty mask and no descriptors but its standard ones and those it is
 /// given. It is killed when the thread that started it ends, so start children from a thread that lasts.
 public final class ChildProcess: Sendable {
+    /// How a process ended: with a code of its own, 0 to 255, or by a signal.
     public enum Exit: Sendable, Equatable {
         case code(Int32)
         case signal(Int32)
     }
 
+    /// Of the process, and of its group.
     public let id: Int32
     /// Readable once the process has ended (a pidfd).
     public let ending: Descriptor

@@ -2,6 +2,7 @@ import Glibc
 
 /// Time that only goes forward, unmoved by changes of the date.
 public enum MonotonicClock {
+    /// Since the machine started, time asleep left out.
     public static func nanoseconds() -> Int64 { Posix.nanoseconds(of: CLOCK_MONOTONIC) }
 
     public static func seconds() -> Double { Double(nanoseconds()) / 1e9 }

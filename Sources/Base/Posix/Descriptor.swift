@@ -3,6 +3,7 @@ import Glibc
 
 /// An open file descriptor, closed when the last reference goes.
 public final class Descriptor: Sendable {
+    /// Valid for as long as this value lives.
     public let number: Int32
 
     /// Takes over `number`.
@@ -64,6 +65,7 @@ public final class Descriptor: Sendable {
         }
     }
 
+    /// From now on `read(limit:)` gives nil where it would wait, and `write(_:)` throws `EAGAIN`.
     public func setNonBlocking() throws(PosixError) {
         try system("fcntl") { cposix_set_nonblocking(number) }
     }

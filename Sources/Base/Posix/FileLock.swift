@@ -2,6 +2,7 @@ import Glibc
 
 /// An exclusive flock(2) on a file, made where it is missing; held until the last process that has the descriptor is gone.
 public final class FileLock: Sendable {
+    /// Of the locked file: a child that inherits it holds the lock, too.
     public let descriptor: Descriptor
 
     /// `EWOULDBLOCK` when somebody else holds it.

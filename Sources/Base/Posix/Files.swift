@@ -3,6 +3,7 @@ import Glibc
 
 /// Files and folders by path. But for `isDirectory`, nothing here follows a symbolic link in the last component of a path.
 public enum Files {
+    /// What there can be at a path.
     public enum Kind: Sendable, Equatable {
         case regular, directory, symbolicLink
         /// A FIFO, a socket or a device.
@@ -16,6 +17,7 @@ public enum Files {
         public let size: Int
         /// The file system the file is on.
         public let device: UInt64
+        /// The file's number on `device`: no two files there have the same at a time.
         public let inode: UInt64
         /// The user id of the owner.
         public let owner: UInt32
@@ -51,6 +53,7 @@ public enum Files {
         }
     }
 
+    /// What is at `path`; an error, most often `ENOENT`, where there is nothing.
     public static func status(_ path: String) throws(PosixError) -> Status {
         var status = stat()
         try system("lstat", path) { lstat(path, &status) }
@@ -79,6 +82,7 @@ public enum Files {
         }
     }
 
+    /// The names in a folder, in the order of their bytes, without `.` and `..`; those that are not UTF-8 are left out.
     public static func list(_ folder: String) throws(PosixError) -> [String] {
         try listing(folder).names
     }
@@ -141,6 +145,7 @@ public enum Files {
 
     /// What is free on a file system.
     public struct Room: Sendable, Equatable {
+        /// What is kept for root does not count.
         public let bytes: Int
         /// Of all bytes, and of all inodes; 1 where the file system counts none.
         public let byteShare: Double

@@ -11,6 +11,7 @@ extension Files {
         /// than allowed.
         public var offender: Offender?
 
+        /// Why a survey ended early; `nameNotUTF8` has the folder of the name, empty for the surveyed one.
         public enum Offender: Sendable, Equatable {
             case symbolicLink(String)
             case special(String)
@@ -84,15 +85,15 @@ extension Files {
         try willChange("unlink", path)
         if unlinkat(folder, name, 0) == 0 || errno == ENOENT { return }
         guard errno == EISDIR || errno == EPERM else { throw PosixError(call: "unlink", path: path, errno: errno) }
-        let inner = try system("open", path) { openat(folder, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC) }
+        let inner = Descriptor(
+            try system("open", path) { openat(folder, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC) })
         // Entries may vanish from under a listing that is still read; so read it whole first.
         var names: [[CChar]] = []
-        try forEachEntry(of: dup(inner), path: path) {
+        try forEachEntry(of: dup(inner.number), path: path) {
             names.append(Array(UnsafeBufferPointer(start: $0, count: strlen($0) + 1)))
             return true
         }
-        let descriptor = Descriptor(inner)
-        for entry in names { try removeEntry(entry, in: descriptor.number, path: path) }
+        for entry in names { try removeEntry(entry, in: inner.number, path: path) }
         try system("rmdir", path) { unlinkat(folder, name, AT_REMOVEDIR) }
     }
 }

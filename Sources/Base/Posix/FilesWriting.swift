@@ -48,6 +48,8 @@ extension Files {
         try sync(directory: parent(of: destination))
     }
 
+    /// Removes a file or a symbolic link: `ENOENT` where there is none, `EISDIR` for a folder.
+    /// Not durable before its folder is synced.
     public static func remove(_ path: String) throws(PosixError) {
         try willChange("unlink", path)
         try system("unlink", path) { unlink(path) }

@@ -2,16 +2,20 @@ import Glibc
 
 /// Changes of folders, as the kernel announces them (inotify(7)).
 public final class Inotify: Sendable {
+    /// Kinds of change in a folder, some of which a watch asks for.
     public struct Changes: OptionSet, Sendable {
         public let rawValue: UInt32
         public init(rawValue: UInt32) { self.rawValue = rawValue }
 
         /// A file that was open for writing was closed.
         public static let closedAfterWriting = Changes(rawValue: UInt32(IN_CLOSE_WRITE))
+        /// A name came into the folder by a rename.
         public static let movedIn = Changes(rawValue: UInt32(IN_MOVED_TO))
+        /// Something was made in the folder; what a file is to hold may still be missing.
         public static let created = Changes(rawValue: UInt32(IN_CREATE))
     }
 
+    /// What the kernel tells of a watched folder.
     public enum Event: Sendable, Equatable {
         /// Something happened to `name` in the folder of `watch`.
         case change(watch: Int32, name: String, Changes)
@@ -24,6 +28,7 @@ public final class Inotify: Sendable {
     /// Readable when events wait.
     public let descriptor: Descriptor
 
+    /// Watches nothing yet; `EMFILE` where the user has as many as the kernel allows.
     public init() throws(PosixError) {
         descriptor = Descriptor(try system("inotify_init1") { inotify_init1(Int32(IN_CLOEXEC) | Int32(IN_NONBLOCK)) })
     }

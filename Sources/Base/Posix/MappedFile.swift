@@ -5,6 +5,7 @@ import Glibc
 /// The mapping is private and never written, so sharing it between threads is safe; the file must not be truncated
 /// while it is mapped (the kernel answers a read past the new end with SIGBUS).
 public final class MappedFile: @unchecked Sendable {
+    /// As it was given.
     public let path: String
     /// The file's bytes; whoever uses them keeps the value alive meanwhile.
     public let bytes: UnsafeRawBufferPointer

@@ -9,6 +9,7 @@ public final class MemoryGroup {
         case one, two
     }
 
+    /// The group's folder, an absolute path below `/sys/fs/cgroup`.
     public let path: String
     private let version: Version
 

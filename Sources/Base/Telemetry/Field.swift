@@ -39,8 +39,10 @@ public enum Field: Sendable, Equatable {
     /// A file by its path; components that are no identifiers show as their hashes.
     case path([Identifier])
 
+    /// An identifier out of any text: what is none becomes its hash.
     public static func id(_ text: String) -> Field { .identifier(Identifier(text)) }
 
+    /// A file by its path: components between slashes, an empty one first where the path is absolute.
     public static func path(_ path: String) -> Field {
         .path(
             path.split(separator: "/", omittingEmptySubsequences: false).map {

@@ -3,6 +3,7 @@ import Posix
 
 /// Where events go: one line each, written whole.
 public struct Log: Sendable {
+    /// How a line of a log is written.
     public enum Style: Sendable {
         /// `{"time":…,"level":…,"event":…,…}`.
         case json

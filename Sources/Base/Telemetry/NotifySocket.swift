@@ -3,6 +3,7 @@ import Posix
 
 /// The service manager that started this process, told how it is (sd_notify(3)); silent where there is none.
 public struct NotifySocket: Sendable {
+    /// What the manager is told: an assignment of sd_notify(3).
     public enum State: Sendable, Equatable {
         case ready
         /// One line for people.

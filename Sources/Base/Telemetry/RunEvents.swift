@@ -1,20 +1,24 @@
 // MARK: - What happens inside a job: the lines of its log.jsonl
 
 extension Event {
+    /// A worker has read the manifest; `attempt` counts all tries at the job, this one included.
     public static func jobStarted(_ job: String, targets: Int, attempt: Int) -> Event {
         Event(.jobStarted, ["job": .id(job), "targets": .count(targets), "attempt": .count(attempt)])
     }
 
+    /// The result is sealed; `status` is result.json's, `seconds` those of this attempt alone.
     public static func jobFinished(_ job: String, status: String, seconds: Double) -> Event {
         Event(.jobFinished, ["job": .id(job), "status": .id(status), "seconds": .duration(seconds)])
     }
 
+    /// A target's sharers are chosen; `history` and `queries` count the user's items.
     public static func targetStarted(user: String, history: Int, queries: Int) -> Event {
         Event(
             .targetStarted,
             ["user": .id(user), "history": .count(history), "queries": .count(queries)])
     }
 
+    /// `sharers`, most alike first, and their cosines to the target; none where they were named by hand.
     public static func sharersSelected(user: String, sharers: [String], similarities: [Double]) -> Event {
         Event(
             .sharersSelected,
@@ -29,6 +33,8 @@ extension Event {
         Event(.runResumed, ["user": .id(user), "evaluations": .count(evaluations)])
     }
 
+    /// Candidate `evaluation`, from 1, of at most `budget`: `utility` and the mean `similarity` to the sharers over the whole
+    /// history, `fitness` over what the search sees of it.
     public static func evaluated(
         user: String, evaluation: Int, of budget: Int, utility: Double, similarity: Double, fitness: Double
     ) -> Event {
@@ -40,6 +46,8 @@ extension Event {
             ])
     }
 
+    /// A target has its result: the choice's `utility` and mean `similarity` over the history, and the `seconds` of its part in
+    /// the run.
     public static func targetFinished(
         user: String, status: String, evaluations: Int, utility: Double, similarity: Double, seconds: Double
     ) -> Event {

@@ -13,8 +13,11 @@ extension Event {
         Event(.serviceStopping, ["running": .count(running)])
     }
 
+    /// No worker runs any more; unfinished jobs go on at the next start.
     public static let serviceStopped = Event(.serviceStopped)
+    /// The configuration was read again and is in force.
     public static let serviceReloaded = Event(.serviceReloaded)
+    /// The configuration cannot be used; what was in force stays so.
     public static let reloadRefused = Event(.reloadRefused)
 
     /// A system call failed on a file of the daemon's own; it tries again later.
@@ -56,6 +59,7 @@ extension Event {
 // MARK: - What becomes of a job on the spool
 
 extension Event {
+    /// A job was taken out of the inbox: `submitter` is whose turn it takes, `owner` the user id that has the file.
     public static func jobClaimed(_ job: String, file: String, submitter: String, owner: Int) -> Event {
         Event(
             .jobClaimed,
@@ -67,10 +71,12 @@ extension Event {
         Event(.jobRepeated, ["job": .id(job), "file": .path(file)])
     }
 
+    /// A job is refused: `code` is result.json's, `file` the name it had in the inbox.
     public static func jobRejected(_ job: String, code: String, file: String) -> Event {
         Event(.jobRejected, ["job": .id(job), "code": .id(code), "file": .path(file)])
     }
 
+    /// A result is in the outbox; `status` is result.json's.
     public static func jobPublished(_ job: String, status: String) -> Event {
         Event(.jobPublished, ["job": .id(job), "status": .id(status)])
     }
@@ -88,6 +94,7 @@ extension Event {
         Event(.requestAnswered, ["job": .id(job), "command": .id(command), "answer": .id(answer)])
     }
 
+    /// A worker began with a job: `attempt` counts from 1, `process` is the worker's id.
     public static func attemptStarted(_ job: String, attempt: Int, process: Int) -> Event {
         Event(.attemptStarted, ["job": .id(job), "attempt": .count(attempt), "process": .count(process)])
     }

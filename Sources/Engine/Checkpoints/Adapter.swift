@@ -25,6 +25,7 @@ public struct LowRankPair: Sendable {
     public let a: StoredTensor
     /// `[out, rank]`
     public let b: StoredTensor
+    /// Of this pair alone: rank_pattern may set it apart from `r`.
     public let rank: Int
     /// lora_alpha / r, or lora_alpha / sqrt r with use_rslora.
     public let scale: Float
@@ -32,7 +33,9 @@ public struct LowRankPair: Sendable {
 
 /// A PEFT LoRA adapter of a Llama model, mapped and checked against the model's shape.
 public struct Adapter: Sendable {
+    /// The adapter's folder.
     public let path: String
+    /// At least one; all numbers are finite.
     public let pairs: [AdapterSite: LowRankPair]
 
     /// The largest rank of any pair.

@@ -3,6 +3,7 @@ import Posix
 
 /// What is wrong with a model or adapter on disk.
 public struct CheckpointError: Error, Equatable, Sendable, CustomStringConvertible {
+    /// The raw value is the `error.code` of a result, see docs/FORMATS.md.
     public enum Code: String, Sendable {
         /// A file is missing, or is none that can be read.
         case unreadable
@@ -27,10 +28,13 @@ public struct CheckpointError: Error, Equatable, Sendable, CustomStringConvertib
         case escape
     }
 
+    /// The kind of fault, for programs.
     public let code: Code
     /// File, and the field or tensor in it.
     public let place: String
+    /// What was found there, in words.
     public let found: String
+    /// What to do about it, in words.
     public let remedy: String
 
     public init(_ code: Code, _ place: String, found: String, remedy: String) {

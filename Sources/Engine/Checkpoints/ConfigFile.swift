@@ -28,46 +28,37 @@ extension LlamaConfig {
         }
         let vocabulary = try file.size("vocab_size", atMost: 1 << 22)
         let rope = try file.rope()
-        let ids = try SpecialIds(folder: folder, config: file, vocabulary: vocabulary)
         self.init(
             hiddenSize: hidden, intermediateSize: try file.size("intermediate_size", atMost: 1 << 18),
             layers: try file.size("num_hidden_layers", atMost: 1 << 10), heads: heads, kvHeads: kvHeads,
             headDim: headDim, vocabulary: vocabulary, normEpsilon: try file.normEpsilon(), ropeTheta: rope.theta,
             ropeScaling: rope.scaling,
             maxPositions: try file.size("max_position_embeddings", absent: 2048, atMost: 1 << 24),
-            tiedEmbeddings: try file.flag("tie_word_embeddings") ?? false, bos: ids.bos, eos: ids.eos)
-    }
-}
-
-/// The tokens that begin and end a sequence. Instruct models end at more tokens than config.json says, so
-/// generation_config.json goes first.
-private struct SpecialIds {
-    let bos: Int32?
-    let eos: [Int32]
-
-    init(folder: String, config: JSONFields, vocabulary: Int) throws(CheckpointError) {
-        let path = "\(folder)/generation_config.json"
-        var files = [config]
-        // Only a missing file is no file: a link or an unreadable one is refused below.
-        if try isPresent(path) { files.insert(try readJSON(path), at: 0) }
-        func ids(_ name: String) throws(CheckpointError) -> [Int32]? {
-            for file in files {
-                guard let ids = try file.integers(name) else { continue }
-                for id in ids where !(0..<vocabulary).contains(id) {
-                    throw CheckpointError(
-                        .contradiction, file.field(name), found: "\(id)",
-                        remedy: "token ids lie in 0..<\(vocabulary), the vocab_size of config.json")
-                }
-                return ids.map { Int32($0) }
-            }
-            return nil
-        }
-        bos = try ids("bos_token_id")?.first
-        eos = try ids("eos_token_id") ?? []
+            tiedEmbeddings: try file.flag("tie_word_embeddings") ?? false,
+            eos: try file.ends(folder: folder, vocabulary: vocabulary))
     }
 }
 
 extension JSONFields {
+    /// The tokens that end a sequence. Instruct models end at more of them than config.json says, so generation_config.json
+    /// goes first.
+    fileprivate func ends(folder: String, vocabulary: Int) throws(CheckpointError) -> [Int32] {
+        let path = "\(folder)/generation_config.json"
+        var files = [self]
+        // Only a missing file is no file: a link or an unreadable one is refused below.
+        if try isPresent(path) { files.insert(try readJSON(path), at: 0) }
+        for file in files {
+            guard let ids = try file.integers("eos_token_id") else { continue }
+            for id in ids where !(0..<vocabulary).contains(id) {
+                throw CheckpointError(
+                    .contradiction, file.field("eos_token_id"), found: "\(id)",
+                    remedy: "token ids lie in 0..<\(vocabulary), the vocab_size of config.json")
+            }
+            return ids.map { Int32($0) }
+        }
+        return []
+    }
+
     /// An integer of 1 to `most`.
     fileprivate func size(_ name: String, absent: Int? = nil, atMost most: Int) throws(CheckpointError) -> Int {
         guard let value = try integer(name) ?? absent else {

@@ -2,35 +2,49 @@ import Glibc
 
 /// The shape of a Llama model, from config.json and generation_config.json.
 public struct LlamaConfig: Sendable, Equatable {
+    /// `hidden_size`, the width of the residual stream.
     public var hiddenSize: Int
+    /// `intermediate_size`, the outputs of gate and of up.
     public var intermediateSize: Int
+    /// `num_hidden_layers`.
     public var layers: Int
+    /// `num_attention_heads`, those of the queries; a multiple of `kvHeads`.
     public var heads: Int
+    /// `num_key_value_heads`, as many as `heads` where absent.
     public var kvHeads: Int
+    /// `head_dim`, even; `hiddenSize / heads` where absent.
     public var headDim: Int
+    /// `vocab_size`, the rows of the embedding and of the head.
     public var vocabulary: Int
+    /// `rms_norm_eps`, 1e-6 where absent.
     public var normEpsilon: Float
+    /// `rope_theta`, the base of the rotary frequencies; 10000 where absent.
     public var ropeTheta: Double
     /// nil for plain rotary embeddings.
     public var ropeScaling: RopeScaling?
+    /// `max_position_embeddings`, the most tokens of a sequence; 2048 where absent.
     public var maxPositions: Int
+    /// `tie_word_embeddings`: whether the embedding is the head, too.
     public var tiedEmbeddings: Bool
-    public var bos: Int32?
-    /// Every id that ends a sequence.
+    /// Every id that ends a sequence. (What begins one is the tokenizer's to say.)
     public var eos: [Int32]
 
     /// Llama 3.1's change of the low rotary frequencies.
     public struct RopeScaling: Sendable, Equatable {
+        /// `factor`, by which the low frequencies are divided.
         public var factor: Double
+        /// `low_freq_factor`: a frequency is low where `originalMaxPositions` hold fewer of its wavelengths.
         public var lowFrequencyFactor: Double
+        /// `high_freq_factor`: one stays as it is where they hold more; in between the two are mixed.
         public var highFrequencyFactor: Double
+        /// `original_max_position_embeddings`, the positions before the model was made to take longer texts.
         public var originalMaxPositions: Int
     }
 
     public init(
         hiddenSize: Int, intermediateSize: Int, layers: Int, heads: Int, kvHeads: Int, headDim: Int, vocabulary: Int,
         normEpsilon: Float = 1e-5, ropeTheta: Double = 10000, ropeScaling: RopeScaling? = nil, maxPositions: Int = 2048,
-        tiedEmbeddings: Bool = false, bos: Int32? = nil, eos: [Int32] = []
+        tiedEmbeddings: Bool = false, eos: [Int32] = []
     ) {
         self.hiddenSize = hiddenSize
         self.intermediateSize = intermediateSize
@@ -44,7 +58,6 @@ public struct LlamaConfig: Sendable, Equatable {
         self.ropeScaling = ropeScaling
         self.maxPositions = maxPositions
         self.tiedEmbeddings = tiedEmbeddings
-        self.bos = bos
         self.eos = eos
     }
 

@@ -20,6 +20,7 @@ public struct MergedAdapter: Sendable {
     public let merge: Merge
     /// At least 1, and the same for every module, short ones padded with zeros: consumers do not read rank_pattern.
     public let rank: Int
+    /// One for every site of any of the adapters.
     public let pairs: [AdapterSite: Pair]
     let shapes: [AdapterSite: (out: Int, input: Int)]
 

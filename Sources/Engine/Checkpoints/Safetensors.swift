@@ -4,9 +4,11 @@ import Posix
 /// A safetensors file, mapped; every offset, shape and length is checked before this value exists.
 public struct Safetensors: Sendable {
     public let path: String
+    /// The header's `__metadata__`, empty where there is none.
     public let metadata: [String: String]
     private let tensors: [String: StoredTensor]
 
+    /// The tensors' names in order.
     public var names: [String] { tensors.keys.sorted() }
 
     public subscript(name: String) -> StoredTensor? { tensors[name] }

@@ -6,6 +6,7 @@ extension Safetensors {
         /// Row-major.
         public let values: [Float]
 
+        /// Stops the program unless `shape` has as many places as there are values.
         public init(_ name: String, _ shape: [Int], _ values: [Float]) {
             precondition(shape.reduce(1, *) == values.count, "a value for every place of the shape")
             self.name = name

@@ -1,12 +1,17 @@
 /// The sizes that every operation needs.
 public struct ModelShape: Sendable, Equatable {
+    /// Numbers in a row of the residual stream.
     public var hidden: Int
+    /// Outputs of gate and of up.
     public var feedForward: Int
     public var layers: Int
+    /// Of the queries; `kvHeads` divides it.
     public var heads: Int
     public var kvHeads: Int
+    /// Numbers in a head, an even count.
     public var headDim: Int
     public var vocabulary: Int
+    /// Added to the mean square under RMSNorm's root.
     public var normEpsilon: Float
 
     public init(
@@ -84,6 +89,7 @@ public struct BankLayer<Matrix> {
 
 /// One sequence's rows in a step: consecutive positions.
 public struct Span: Equatable, Sendable {
+    /// The first, among the step's rows.
     public var row: Int
     public var count: Int
     /// Position of the first row in its sequence.
@@ -106,6 +112,7 @@ public struct Span: Equatable, Sendable {
 public struct StepRows: Sendable {
     /// Row by row; empty where the rows come from an earlier step's rows.
     public var tokens: [Int32]
+    /// By ascending rows, without gaps.
     public var spans: [Span]
     /// Block numbers of all spans, back to back.
     public var blocks: [Int32]
@@ -156,8 +163,11 @@ public struct MixtureWeights: Sendable, Equatable {
 
 /// How a bank's adapters combine, with the bank's sizes.
 public struct BankShape: Sendable, Equatable {
+    /// Adapters in the bank.
     public var slots: Int
+    /// The largest of any adapter; each slot takes so many places.
     public var rank: Int
+    /// Whether the sums are of A and of B, as in Checkpoints' `Merge.factors`, rather than of their products.
     public var factors: Bool
 
     public init(slots: Int, rank: Int, factors: Bool) {
@@ -169,6 +179,7 @@ public struct BankShape: Sendable, Equatable {
 
 /// Work done in products, for rates.
 public struct ProductTotals: Sendable, Equatable {
+    /// Two for each multiplication with its addition.
     public var operations = 0.0
     /// Of operands and results, each once a product.
     public var bytes = 0.0
@@ -190,16 +201,19 @@ public protocol Backend: AnyObject {
 
     /// Sizes the buffers for steps of up to `rows` rows, sequences of up to `positions` positions.
     func reserve(rows: Int, positions: Int, shape: ModelShape, rotary: [Double]) throws(ComputeError)
+    /// A weight of `width` inputs; the parts' outputs follow one another.
     func matrix(_ parts: [MatrixPart], width: Int) throws(ComputeError) -> Matrix
     /// Gate and up projections of `rows` outputs each, laid out so that the gate can follow within the product. A
     /// missing one gives 0: an adapter's B for one of the two.
     func gatedMatrix(gate: MatrixPart?, up: MatrixPart?, rows: Int, width: Int) throws(ComputeError) -> Matrix
+    /// A norm's weight.
     func vector(_ values: [Float]) throws(ComputeError) -> Vector
     /// Bytes of a block of the cache: all layers and heads of `cacheBlock` tokens.
     func blockBytes(_ shape: ModelShape) -> Int
     /// Bytes that are left for a cache; nil where it does not share a bounded memory with all that is loaded and reserved.
     /// Where it does, it has to go before more of that is, and can be as large as what is left.
     var room: Int? { get }
+    /// Room for the keys and values of `blocks * cacheBlock` tokens, in all layers.
     func cache(blocks: Int, shape: ModelShape) throws(ComputeError) -> Cache
     /// Copies a block whole, all layers.
     func copyBlock(_ cache: Cache, from source: Int32, to target: Int32)
@@ -216,10 +230,11 @@ public protocol Backend: AnyObject {
     func embed(table: Matrix)
     /// Norm, q, k, v with the bank, rotation; keys and values go to the cache.
     func attentionInput(layer: Int, weights: LayerWeights<Self>, projection: Projection)
+    /// attention = causal attention of the rows' queries over their sequences' cached keys and values.
     func attend(layer: Int)
     /// x += o(attention); x += down(silu(gate(norm x)) * up(norm x)).
     func layerOutput(layer: Int, weights: LayerWeights<Self>)
-    /// Moves the given rows of x to the front, in order.
+    /// Moves the given rows of x, which ascend, to the front.
     func gather(_ rows: [Int])
     /// Final norm, head, and what is wanted of each of the first rows of x.
     func pick(_ picks: [Pick], norm: Vector, head: Matrix) throws(ComputeError) -> [Picked]
@@ -242,6 +257,7 @@ public protocol Backend: AnyObject {
     ///
     /// - Parameter tokenBudget: the most rows of a step.
     func arithmetic(tokenBudget: Int) -> String
+    /// Since the backend was made.
     var products: ProductTotals { get }
     /// Bytes copied between the host's memory and the device's, both ways; 0 where they are one.
     var copiedBytes: Int { get }
@@ -249,6 +265,7 @@ public protocol Backend: AnyObject {
     var measuresProducts: Bool { get set }
     /// Floating-point operations a second of the machine's own library in one large product.
     func largeProductRate() throws(ComputeError) -> Double
+    /// Bytes besides weights, bank and cache: rows, tables, a thread's own memory.
     var scratchBytes: Int { get }
 }
 

@@ -17,6 +17,8 @@ public final class CPUBackend: Backend, @unchecked Sendable {
     private(set) var shape = ModelShape(
         hidden: 0, feedForward: 0, layers: 0, heads: 1, kvHeads: 1, headDim: 2, vocabulary: 0, normEpsilon: 0)
     private(set) var lanes: [Lane] = []
+    /// Of lanes that have given way to wider or longer ones.
+    private var formerProducts = ProductTotals()
     private(set) var x = FloatBuffer(0)  // [rows, hidden], the residual stream
     private(set) var q = FloatBuffer(0)  // [rows, heads * d]
     private(set) var attention = FloatBuffer(0)  // [rows, heads * d]
@@ -37,13 +39,16 @@ public final class CPUBackend: Backend, @unchecked Sendable {
     /// Rows of the largest tile: its activations stay in a core's own cache.
     static let tileRows = 192
 
+    /// - Parameters:
+    ///   - threads: the caller included; fewer than 1 count as 1.
+    ///   - keepBF16: whether weights that come as bf16 stay so; otherwise they are widened to float32.
     public init(threads: Int, keepBF16: Bool) {
         pool = ThreadPool(threads: threads)
         self.keepBF16 = keepBF16
     }
 
     public var products: ProductTotals {
-        lanes.reduce(into: ProductTotals()) {
+        lanes.reduce(into: formerProducts) {
             $0.operations += $1.operations
             $0.bytes += $1.productBytes
             $0.threadSeconds += $1.productSeconds
@@ -98,12 +103,18 @@ public final class CPUBackend: Backend, @unchecked Sendable {
             x = FloatBuffer(rows * shape.hidden)
             q = FloatBuffer(rows * headsWidth)
             attention = FloatBuffer(rows * headsWidth)
-            lanes = []
+            retireLanes()
         }
         if positions > self.positions || rotary != self.rotary { rotate(upTo: positions, rotary) }
         if lanes.isEmpty || lanes[0].positions < positions {
+            retireLanes()
             lanes = (0..<pool.threads).map { _ in Lane(shape: shape, positions: positions) }
         }
+    }
+
+    private func retireLanes() {
+        formerProducts = products
+        lanes = []
     }
 
     /// Tables of the rotation's cosines and sines. Angles are rounded to float32 first, as in the models' training.
@@ -200,8 +211,10 @@ public final class FloatBuffer: @unchecked Sendable {
     public let count: Int
     private let length: Int
 
+    /// Whole pages: at least 4096.
     public var bytes: Int { length }
 
+    /// Room for `count` floats; where the kernel gives none, the program ends.
     public init(_ count: Int) {
         self.count = count
         length = max(4096, (count * 4 + 4095) / 4096 * 4096)

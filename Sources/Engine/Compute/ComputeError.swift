@@ -16,10 +16,13 @@ public struct ComputeError: Error, Equatable, Sendable, CustomStringConvertible 
         case lost
     }
 
+    /// The kind of fault, for programs.
     public let code: Code
     /// The call and the device.
     public let place: String
+    /// What was found there, in words.
     public let found: String
+    /// What to do about it, in words.
     public let remedy: String
 
     public init(_ code: Code, _ place: String, found: String, remedy: String) {

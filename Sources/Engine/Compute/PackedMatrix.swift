@@ -3,8 +3,11 @@ import Glibc
 
 /// Rows of a weight `[out, in]` as they are stored, to be packed into a matrix.
 public struct MatrixPart {
+    /// `[rows, in]`, not necessarily aligned; must last until they are packed.
     public let bytes: UnsafeRawBufferPointer
+    /// Otherwise float32.
     public let isBF16: Bool
+    /// Outputs.
     public let rows: Int
 
     public init(bytes: UnsafeRawBufferPointer, isBF16: Bool, rows: Int) {
@@ -20,6 +23,7 @@ public final class PackedMatrix: @unchecked Sendable {
     public let columns: Int
     /// Input width.
     public let width: Int
+    /// Otherwise float32.
     public let isBF16: Bool
     /// The first column of each part, a multiple of 32.
     public let starts: [Int]

@@ -2,6 +2,7 @@ import CKernels
 
 /// Threads that work on the rows of one operation; the caller is one of them.
 public final class ThreadPool: @unchecked Sendable {
+    /// The caller included; at least 1.
     public let threads: Int
     private let pool: OpaquePointer
 

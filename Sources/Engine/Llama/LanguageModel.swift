@@ -8,6 +8,7 @@ public struct Mixture: Hashable, Sendable {
 
     public init(weights: [Float]) { self.weights = weights }
 
+    /// The model without adapters.
     public static let base = Mixture(weights: [])
 
     /// One adapter of `count` alone, at weight 1.
@@ -61,6 +62,7 @@ public struct Completion: Sendable, Equatable {
 
 /// How far a call is.
 public struct Progress: Sendable, Equatable {
+    /// Sequences: equal requests share one, an answer has its own, and so has a beginning that several share.
     public var finished: Int
     public var total: Int
 }
@@ -97,13 +99,19 @@ public struct EngineStatistics: Sendable, Equatable {
     public var productBytes = 0.0
     /// Copied between the host and its device.
     public var copiedBytes = 0
+    /// Given ones, counted where a step took more than one of a sequence.
     public var prefillTokens = 0
+    /// Chosen, those that end sequences included; for equal requests once.
     public var decodedTokens = 0
+    /// Passes through all layers.
     public var steps = 0
+    /// Of the model as its files store it, however it is held.
     public var weightBytes = 0
+    /// Of the bank as float32, however it is held.
     public var bankBytes = 0
     /// Bytes of keys and values at their highest.
     public var cacheBytes = 0
+    /// Of all else that the backend holds for its rows.
     public var scratchBytes = 0
 
     public init() {}
@@ -132,6 +140,7 @@ public protocol LanguageModel: AnyObject {
     /// On the CPU the instruction set and how weights are held; on a GPU the number format, the card with its memory, the
     /// libraries' versions and the token budget.
     var arithmetic: String { get }
+    /// Counted since the model was loaded.
     var statistics: EngineStatistics { get }
     /// Floating-point operations a second of the machine's own library in one large product.
     func largeProductRate() throws(LlamaError) -> Double

@@ -5,7 +5,10 @@ import Compute
 public final class Llama<B: Backend>: LanguageModel {
     public let config: LlamaConfig
     let backend: B
-    public private(set) var options: EngineOptions
+    public let options: EngineOptions
+    /// Rows of a step: the configured ones, or a quarter where a call on this bank did not fit into a device's memory with
+    /// all of them. Nothing else may change it: equal calls on an equal bank give equal bits.
+    private(set) var tokenBudget: Int
     let shape: ModelShape
     let embedding: B.Matrix
     let head: B.Matrix
@@ -15,13 +18,13 @@ public final class Llama<B: Backend>: LanguageModel {
     /// The cache of the calls so far; it grows when a call needs more.
     var cache: (blocks: Int, storage: B.Cache)?
     var totals = EngineStatistics()
-    private var isShrunk = false
 
     /// Hands the folder's weights to `backend`.
     public init(_ folder: ModelFolder, backend: B, options: EngineOptions) throws(LlamaError) {
         config = folder.config
         self.backend = backend
         self.options = options
+        tokenBudget = options.tokenBudget
         let config = folder.config
         shape = ModelShape(
             hidden: config.hiddenSize, feedForward: config.intermediateSize, layers: config.layers,
@@ -85,6 +88,7 @@ public final class Llama<B: Backend>: LanguageModel {
 
     public func load(bank adapters: [Adapter]) throws(LlamaError) {
         bank = nil
+        tokenBudget = options.tokenBudget
         makeRoom()
         bank = adapters.isEmpty ? nil : try Bank(adapters, config: config, backend: backend)
         totals.bankBytes = bank?.byteCount ?? 0
@@ -107,14 +111,15 @@ public final class Llama<B: Backend>: LanguageModel {
         return statistics
     }
 
-    /// Steps of a quarter of the rows from now on, where a device's memory is too small for the configured ones.
-    ///
-    /// - Returns: false the second time: once is a wrong guess, twice is a job that does not fit.
-    func shrink() -> Bool {
-        guard !isShrunk else { return false }
-        isShrunk = true
-        options.tokenBudget = max(32, options.tokenBudget / 4)
-        return true
+    /// Calls `body` with steps of a quarter of the rows, where a device's memory may be too small for the configured ones,
+    /// and stays with them where that helps.
+    func withSmallerSteps<Value>(_ body: () throws(LlamaError) -> Value) throws(LlamaError) -> Value? {
+        guard backend.room != nil, tokenBudget == options.tokenBudget else { return nil }
+        tokenBudget = max(32, tokenBudget / 4)
+        do { return try body() } catch {
+            tokenBudget = options.tokenBudget
+            throw error
+        }
     }
 
     public func largeProductRate() throws(LlamaError) -> Double {

@@ -2,6 +2,7 @@ import Compute
 
 /// Why the engine could not do what it was asked.
 public struct LlamaError: Error, Equatable, Sendable, CustomStringConvertible {
+    /// The raw value is the `error.code` of a result, see docs/FORMATS.md.
     public enum Code: String, Sendable {
         /// A prompt or answer that the model cannot take.
         case badPrompt = "bad-prompt"
@@ -21,9 +22,13 @@ public struct LlamaError: Error, Equatable, Sendable, CustomStringConvertible {
         case deviceLost = "device-lost"
     }
 
+    /// The kind of fault, for programs.
     public let code: Code
+    /// The request, mixture or sequence, numbered from 1; or a part of the engine, or the device and the call.
     public let place: String
+    /// What was found there, in words.
     public let found: String
+    /// What to do about it, in words.
     public let remedy: String
 
     public init(_ code: Code, _ place: String, found: String, remedy: String) {

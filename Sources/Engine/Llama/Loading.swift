@@ -35,8 +35,8 @@ extension ModelFolder {
 extension Llama where B == CPUBackend {
     /// On the CPU, which is always there.
     public convenience init(_ folder: ModelFolder, options: EngineOptions = EngineOptions()) throws(LlamaError) {
-        // Parameters, not stored bytes: what float32 copies would take.
-        let widened = 2 * folder.byteCount
+        // What float32 copies would take, however the weights are stored.
+        let widened = 4 * folder.parameterCount
         try self.init(
             folder, backend: CPUBackend(threads: options.threads, keepBF16: widened > options.widenedBytes),
             options: options)

@@ -48,14 +48,16 @@ struct Run<B: Backend> {
         llama.totals.cacheBytes = max(llama.totals.cacheBytes, table.highest * llama.backend.blockBytes(llama.shape))
     }
 
-    /// Takes all the memory that the call needs; where a device has too little, with smaller steps from now on.
+    /// Takes all the memory that the call needs; where a device has too little, with smaller steps for this bank.
     @discardableResult
     mutating func prepare(_ mixtures: [Mixture], merge: Merge) throws(LlamaError) -> B.Cache {
         do {
             return try take(mixtures, merge: merge)
         } catch {
-            guard error.code == .memory, llama.shrink() else { throw error }
-            return try take(mixtures, merge: merge)
+            guard error.code == .memory,
+                let cache = try llama.withSmallerSteps({ () throws(LlamaError) in try take(mixtures, merge: merge) })
+            else { throw error }
+            return cache
         }
     }
 
@@ -73,8 +75,8 @@ struct Run<B: Backend> {
         // Where memory is bounded, all that steps need comes before the cache, once and for all.
         let rows =
             llama.backend.room != nil
-            ? llama.options.tokenBudget
-            : min(llama.options.tokenBudget, plan.sequences.reduce(0) { $0 + $1.promptCount - $1.shared })
+            ? llama.tokenBudget
+            : min(llama.tokenBudget, plan.sequences.reduce(0) { $0 + $1.promptCount - $1.shared })
         try onDevice { () throws(ComputeError) in
             try llama.backend.reserve(
                 rows: max(rows, 1), positions: longest, shape: llama.shape, rotary: config.rotaryFrequencies)
@@ -130,7 +132,7 @@ struct Run<B: Backend> {
     /// Fills a step with rows of active sequences, then of new ones as the token budget and the cache allow.
     private mutating func nextStep(_ cache: B.Cache) -> [(sequence: Int, position: Int, count: Int)] {
         var rows: [(sequence: Int, position: Int, count: Int)] = []
-        var room = llama.options.tokenBudget
+        var room = llama.tokenBudget
         func take(_ index: Int) {
             let sequence = plan.sequences[index]
             let count = min(room, sequence.tokens.count - sequence.cached)

@@ -8,6 +8,7 @@ import Posix
 public struct Tokenizer: Sendable {
     /// One more than the largest id.
     public let vocabularySize: Int
+    /// The token in front of a prompt: by tokenizer.json's post_processor, or tokenizer.model's bos_id.
     public let bos: Int32
     private let model: Model
 

@@ -1,5 +1,6 @@
 /// Why a tokenizer cannot be used.
 public struct TokenizerError: Error, Equatable, Sendable, CustomStringConvertible {
+    /// The raw value is the `error.code` of a result, see docs/FORMATS.md.
     public enum Code: String, Sendable {
         /// A file is missing, or is none that can be read.
         case unreadable
@@ -10,9 +11,13 @@ public struct TokenizerError: Error, Equatable, Sendable, CustomStringConvertibl
         case unsupported
     }
 
+    /// The kind of fault, for programs.
     public let code: Code
+    /// File, and the field in it.
     public let place: String
+    /// What was found there, in words.
     public let found: String
+    /// What to do about it, in words.
     public let remedy: String
 
     init(_ code: Code, _ place: String, found: String, remedy: String) {

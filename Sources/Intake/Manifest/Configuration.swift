@@ -5,13 +5,19 @@ import JSON
 /// One commented JSON5 file; every key has a default, and a variable `PRIMED_KEY` of the environment goes before the
 /// file. Relative paths are relative to the file's folder.
 public struct Configuration: Equatable, Sendable {
+    /// The folder that jobs are dropped into. It, `work` and `outbox` are on one file system and one mount.
     public var inbox = "/var/lib/primed/inbox"
+    /// Where claimed jobs are, readable for the daemon alone.
     public var work = "/var/lib/primed/work"
+    /// The folder of results.
     public var outbox = "/var/lib/primed/outbox"
-    /// Folders that manifests may name things in, beside their own.
+    /// The root of bases: where a name that a manifest has for one is looked for, after the manifest's own folder.
     public var models = "/var/lib/primed/models"
+    /// The root of pools and of sharers' adapters.
     public var pools = "/var/lib/primed/pools"
+    /// The root of task definitions.
     public var tasks = "/var/lib/primed/tasks"
+    /// The root of files of users, histories, queries, profiles and embeddings.
     public var histories = "/var/lib/primed/histories"
     /// Jobs that run at once on the CPU.
     public var slots = 1
@@ -31,8 +37,9 @@ public struct Configuration: Equatable, Sendable {
     public var cacheMiB = 1024
     /// Jobs that are claimed at once; further files wait in the inbox.
     public var queue = 256
-    /// Crashes of a job's worker after which it is given up.
+    /// Failures of a job, without getting on in between, after which it is given up.
     public var attempts = 3
+    /// Seconds between looks at the inbox where nothing was announced.
     public var rescanSeconds = 60.0
     /// Seconds without a sign after which a worker is killed.
     public var stallSeconds = 600.0
@@ -44,9 +51,9 @@ public struct Configuration: Equatable, Sendable {
     public var jobSeconds = 0.0
     /// MiB of the host's memory that a job may hold, where control groups can bound it; 0 for as much as there is.
     public var jobMemoryMiB = 0
-    /// How long what was dropped is kept after its result was published: of jobs that failed, were rejected or cancelled,
-    /// and of all others.
+    /// How long what was dropped is kept after its result was published, of jobs that failed, were rejected or cancelled.
     public var keepFailedDays = 7.0
+    /// How long what was dropped is kept of all other jobs; 0 removes it at once.
     public var keepDoneDays = 0.0
     /// A file for a scraper's numbers; empty for none.
     public var metrics = ""
@@ -61,6 +68,7 @@ public struct Configuration: Equatable, Sendable {
     /// Where the values come from that are not defaults, by key.
     private var origins: [String: String] = [:]
 
+    /// The defaults, whatever files and the environment say.
     public init() {}
 
     /// - Parameters:
@@ -105,14 +113,17 @@ public struct Configuration: Equatable, Sendable {
 
     /// A key with its meaning, its value and where that came from.
     public struct Setting: Equatable, Sendable {
+        /// The name in the file, such as `keep_failed_days`.
         public let key: String
+        /// What the manual says of it.
         public let meaning: String
+        /// As the file would have it, without quotes; `none` or empty where it is unset.
         public let value: String
         /// `default`, the file's name, or the variable's.
         public let origin: String
     }
 
-    /// Every key, in the order in which they are explained above.
+    /// Every key with what is in force, in the order in which the manual explains them.
     public var settings: [Setting] {
         Key.all.map {
             Setting(

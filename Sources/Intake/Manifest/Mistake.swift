@@ -1,5 +1,6 @@
 /// One thing that is wrong in a file that a person or a system wrote, and the mend.
 public struct Mistake: Equatable, Sendable, CustomStringConvertible {
+    /// The raw value is the `error.code` of a result, see docs/FORMATS.md.
     public enum Code: String, Sendable {
         /// No JSON, or too deep or too long for one.
         case malformed
@@ -15,10 +16,13 @@ public struct Mistake: Equatable, Sendable, CustomStringConvertible {
         case notFound = "not-found"
     }
 
+    /// The kind of fault, for programs.
     public let code: Code
     /// File and field, e.g. `nightly.json: targets[3].history`.
     public let place: String
+    /// What was found there, in words.
     public let found: String
+    /// What to do about it, in words.
     public let remedy: String
 
     public init(_ code: Code, _ place: String, found: String, remedy: String) {

@@ -2,13 +2,19 @@ import JSON
 
 /// A pool's words: who shares adapters of one base, and where they lie in embedding space.
 public struct PoolManifest: Equatable, Sendable {
+    /// In the pool's folder.
     public static let fileName = "pool.json"
 
+    /// The name of the task that the adapters were trained for; nil for any.
     public var task: String?
+    /// The model that the adapters are for, of which the last part of the path counts; nil for any.
     public var base: String?
+    /// Where the members lie in embedding space; nil for a pool that is not selected from.
     public var embeddings: Embeddings?
+    /// At least one, each id once.
     public var members: [Member]
 
+    /// Where the members' embeddings are.
     public struct Embeddings: Equatable, Sendable {
         /// A safetensors file in the pool's folder.
         public var file: String
@@ -18,10 +24,13 @@ public struct PoolManifest: Equatable, Sendable {
         public var encoder: String?
     }
 
+    /// One who shares an adapter.
     public struct Member: Equatable, Sendable {
+        /// The sharer's in results; the selection for a user of the same id leaves it out.
         public var id: String
         /// A PEFT folder below the pool's.
         public var adapter: String
+        /// Whether the member lets the adapter be used, until `expires`.
         public var consent: Bool
         /// The last day of the consent, `YYYY-MM-DD`.
         public var expires: String?

@@ -4,6 +4,7 @@ import Telemetry
 
 /// A job under `work` that waits for its turn, or for the publication of its result.
 public struct SpooledJob: Sendable, Equatable {
+    /// The manifest's, or made of the name it was dropped under, see `JobID`.
     public let id: String
     public let folder: JobFolder
     /// What makes this job the one it is, see `JobDigest`.

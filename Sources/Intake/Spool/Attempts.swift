@@ -8,7 +8,7 @@ import Posix
 public struct Attempts: Sendable, Equatable {
     /// All that were started.
     public internal(set) var started = 0
-    /// Those since the last progress that ended in a crash of the worker.
+    /// Those since the last progress whose worker crashed, or failed in a way that may pass.
     public internal(set) var crashes = 0
     /// Those since the last progress that nobody saw the end of: the daemon died too.
     public internal(set) var unwitnessed = 0
@@ -54,6 +54,7 @@ public struct Attempts: Sendable, Equatable {
 extension JobFolder {
     private var attemptsFile: String { "\(path)/attempts" }
 
+    /// The tries so far; none where they cannot be read.
     public var attempts: Attempts {
         let text = (try? Files.read(attemptsFile, limit: 1 << 20)) ?? []
         return Attempts.counted(String(decoding: text, as: UTF8.self), progress: progress)

@@ -12,6 +12,7 @@ public struct Inbox: Sendable {
         self.settlingSeconds = settlingSeconds
     }
 
+    /// What a look at the inbox found. Names are those of files and folders in it.
     public struct Scan: Sendable, Equatable {
         /// What can be claimed: in turns between the owners of the files, of each owner's the oldest first.
         public var ready: [String] = []
@@ -36,6 +37,7 @@ public struct Inbox: Sendable {
         /// When it pays to list again, although something is waiting: so late that listings take a tenth of the time at most.
         public fileprivate(set) var nextListing = 0.0
 
+        /// Nothing waits: the first scan lists the inbox.
         public init() {}
     }
 

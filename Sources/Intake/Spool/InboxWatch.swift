@@ -20,6 +20,7 @@ public final class InboxWatch {
     /// Readable when there is news.
     public var descriptor: Descriptor { inotify.descriptor }
 
+    /// What the kernel told.
     public struct News: Sendable, Equatable {
         /// Something may have come.
         public var callsForScan = false

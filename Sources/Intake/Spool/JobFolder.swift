@@ -159,10 +159,12 @@ public struct JobFolder: Sendable, Equatable {
         case cancel
     }
 
+    /// The wish that stands; nil for none.
     public func wish() throws(PosixError) -> Wish? {
         try Files.readIfPresent(wishFile, limit: 16).flatMap { Wish(rawValue: String(decoding: $0, as: UTF8.self)) }
     }
 
+    /// Puts a wish in the place of any other, or takes it back; on disk when this returns.
     public func set(_ wish: Wish?) throws(PosixError) {
         if let wish {
             try Files.writeAtomically(Array(wish.rawValue.utf8), to: wishFile)

@@ -5,11 +5,13 @@ import Telemetry
 public struct KeptJob: Codable, Sendable, Equatable {
     /// The name of its result.
     public let name: String
+    /// How it ended, as its result says.
     public let status: JobStatus
     /// Why it failed, where it did.
     public let code: String?
-    /// When it was published, in seconds since 1970, and when it will be removed.
+    /// When its publication began, in seconds since 1970.
     public let published: Int64
+    /// When it will be removed, in seconds since 1970, by the limits that it was listed with.
     public let expires: Int64
 }
 

@@ -9,6 +9,7 @@ public struct Outbox: Sendable {
 
     public init(_ path: String) { self.path = path }
 
+    /// In each result's folder, where it comes last: once it is there, the result is whole.
     public static let resultFile = "result.json"
 
     /// Which manifest a result answers, in the result's folder.

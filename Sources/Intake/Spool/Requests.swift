@@ -3,6 +3,7 @@ import Posix
 /// What an operator wants of a job: an empty file below `work/requests` whose name says all of it, `NONCE.COMMAND.ID`, so
 /// that nothing has to be read and every request outlives a daemon that is not there yet.
 public struct Request: Sendable, Equatable {
+    /// What can be asked for; the raw value is the subcommand and stands in the file's name.
     public enum Command: String, Sendable, CaseIterable {
         /// The job ends, with what it has.
         case cancel
@@ -15,6 +16,7 @@ public struct Request: Sendable, Equatable {
     }
 
     public let command: Command
+    /// The job's id; for `retry` of a kept job the name of its result.
     public let job: String
     let nonce: String
 

@@ -7,9 +7,13 @@ import Telemetry
 ///
 /// One process at a time serves a spool, from one thread.
 public final class Spool {
+    /// The folders of a spool, all different, on one file system and one mount.
     public struct Folders: Sendable, Equatable {
+        /// What jobs are dropped into, by whoever may write there.
         public let inbox: String
+        /// Claimed and kept jobs, requests, the status and the lock.
         public let work: String
+        /// Results, see `Outbox`.
         public let outbox: String
 
         public init(inbox: String, work: String, outbox: String) {
@@ -26,22 +30,27 @@ public final class Spool {
         public var requests: String { "\(work)/requests" }
     }
 
+    /// How much a job may bring, how often it is tried, and how long it is kept.
     public struct Limits: Sendable, Equatable {
         /// In bytes.
         public var manifestSize = 256 << 20
         /// In bytes, of all files of a job that comes as a folder.
         public var folderSize = 1 << 30
+        /// Files and folders together, of a job that comes as a folder.
         public var files = 100_000
-        /// Crashes of its worker after which a job is given up.
+        /// Failed tries, without getting on in between, after which a job is given up, see `Attempts.areExhausted`.
         public var crashes = 3
         /// No job is taken while less than this share of the disk's inodes is free, or less than this share of its bytes
         /// and less than `freeBytes`.
         public var freeShare = 0.05
+        /// So much room is enough, however small its share is.
         public var freeBytes = 4 << 30
+        /// The inbox's, see `Inbox`.
         public var settlingSeconds = 2.0
-        /// How long what was dropped is kept after its result was published: jobs that failed, were rejected or
-        /// cancelled, and all others. 0 removes it at once.
+        /// How long what was dropped is kept after its result was published, of jobs that failed, were rejected or
+        /// cancelled; 0 removes it at once.
         public var keepsFailedSeconds = 7 * 86400.0
+        /// How long what was dropped is kept of all other jobs; 0 removes it at once.
         public var keepsDoneSeconds = 0.0
         /// How long to wait for the lock: the workers of a daemon that was killed hold it until they are dead, too.
         public var lockSeconds = 5.0

@@ -2,6 +2,7 @@ import Posix
 
 /// Why a spool cannot be opened.
 public struct SpoolError: Error, Equatable, Sendable, CustomStringConvertible {
+    /// Whether the folders are unfit, taken, or refused by the system.
     public enum Code: String, Sendable {
         case alreadyServed = "already-served"
         case differentFileSystems = "different-file-systems"
@@ -11,10 +12,13 @@ public struct SpoolError: Error, Equatable, Sendable, CustomStringConvertible {
         case unavailable
     }
 
+    /// The kind of fault, for programs.
     public let code: Code
     /// The file or folder.
     public let place: String
+    /// What was found there, in words.
     public let found: String
+    /// What to do about it, in words.
     public let remedy: String
 
     public var description: String { "\(place): \(found); \(remedy)" }

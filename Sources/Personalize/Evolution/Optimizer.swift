@@ -2,6 +2,7 @@
 ///
 /// Replaying the same fitness values gives the same state, so nothing of it needs to be stored.
 public protocol Optimizer: Sendable {
+    /// How many weights a point has.
     var dimension: Int { get }
     /// The next generation's points, within the bounds.
     mutating func ask() -> [[Double]]
@@ -21,13 +22,18 @@ public enum Search: String, CaseIterable, Codable, Sendable {
 
 /// What is wrong with a search's settings.
 public struct EvolutionError: Error, Equatable, Sendable, CustomStringConvertible {
+    /// What is out of its range.
     public enum Code: String, Sendable {
         case dimension, bounds, budget
     }
 
+    /// The kind of fault, for programs.
     public let code: Code
+    /// Always `search`.
     public let place: String
+    /// What was found there, in words.
     public let found: String
+    /// What to do about it, in words.
     public let remedy: String
 
     public var description: String { "\(place): \(found); \(remedy)" }

@@ -8,6 +8,7 @@ import Glibc
 /// too small to matter start it afresh at 0, forgetting that point. Tests replay nevergrad's own runs.
 public struct PrimeCMA: Optimizer {
     public let dimension: Int
+    /// Points a generation: 4 + ln d, rounded down.
     public let population: Int
     /// How often the search began anew.
     public private(set) var restarts = 0
@@ -40,6 +41,7 @@ public struct PrimeCMA: Optimizer {
     private var hasMirror = false
     private var mirrorIsWithin = false
 
+    /// - Parameter bounds: finite and around 0, where the search starts.
     public init(dimension: Int, bounds: ClosedRange<Double>, seed: UInt64) {
         self.dimension = dimension
         self.bounds = bounds

@@ -17,7 +17,7 @@ struct HistoryPrompts {
             examples = try task.examples(
                 user, recent: settings.recent, retrieval: settings.retrieval, fraction: settings.fraction, seed: seed)
         } catch {
-            throw MethodError(.task, error.place, found: error.found, remedy: error.remedy)
+            throw MethodError(error)
         }
         guard !examples.isEmpty else {
             throw MethodError(
@@ -41,7 +41,7 @@ struct QueryPrompts {
             ids = prompts.map(\.id)
             tokens = prompts.map { tokenizer.encode($0.text) }
         } catch {
-            throw MethodError(.task, error.place, found: error.found, remedy: error.remedy)
+            throw MethodError(error)
         }
     }
 }

@@ -1,6 +1,8 @@
 /// One evaluated candidate as it is remembered on disk: numbers only, never a prediction.
 public struct JournalEntry: Codable, Equatable, Sendable {
+    /// Counted from 1 within the target's run; 0 would be the base.
     public var evaluation: Int
+    /// Counted from 0.
     public var generation: Int
     /// `[k]` or, layer-wise, `[layers * k]` with the layer outermost.
     public var weights: [Double]
@@ -52,6 +54,7 @@ extension Journal {
 public struct MemoryJournal: Journal {
     public private(set) var rounds: [[RoundResult?]]
 
+    /// - Parameter rounds: of an earlier attempt, to be replayed.
     public init(rounds: [[RoundResult?]] = []) { self.rounds = rounds }
 
     public mutating func append(_ round: [RoundResult?]) { rounds.append(round) }

@@ -1,7 +1,9 @@
 import Llama
+import Tasks
 
 /// Why a method could not personalize a target.
 public struct MethodError: Error, Equatable, Sendable, CustomStringConvertible {
+    /// Its `name` is the `error.code` of a result, see docs/FORMATS.md.
     public enum Code: Equatable, Sendable {
         /// The run was asked to stop; what is journaled stays valid and a later run goes on from it.
         case interrupted
@@ -15,8 +17,10 @@ public struct MethodError: Error, Equatable, Sendable, CustomStringConvertible {
         case journal
         /// The engine refused or failed; `found` is its own message.
         case engine(LlamaError.Code)
-        /// The task or the optimizer refused; `found` is its own message.
-        case task, optimizer
+        /// The task refused; `found` is its own message.
+        case task(TaskError.Code)
+        /// The optimizer refused; `found` is its own message.
+        case optimizer
         /// The journal could not be written.
         case storage
 
@@ -26,14 +30,19 @@ public struct MethodError: Error, Equatable, Sendable, CustomStringConvertible {
             case .emptyHistory: "empty-history"
             case .noSharers: "no-sharers"
             case .engine(let code): code.rawValue
-            case .interrupted, .embedding, .journal, .task, .optimizer, .storage: "\(self)"
+            case .task(let code): code.rawValue
+            case .interrupted, .embedding, .journal, .optimizer, .storage: "\(self)"
             }
         }
     }
 
+    /// The kind of fault, for programs.
     public let code: Code
+    /// User, item or file, and the engine's own place where it refused.
     public let place: String
+    /// What was found there, in words.
     public let found: String
+    /// What to do about it, in words.
     public let remedy: String
 
     public init(_ code: Code, _ place: String, found: String, remedy: String) {
@@ -48,6 +57,10 @@ public struct MethodError: Error, Equatable, Sendable, CustomStringConvertible {
         self.init(
             .engine(error.code), place.map { "\($0): \(error.place)" } ?? error.place, found: error.found,
             remedy: error.remedy)
+    }
+
+    init(_ error: TaskError) {
+        self.init(.task(error.code), error.place, found: error.found, remedy: error.remedy)
     }
 
     public var description: String { "\(place): \(found); \(remedy)" }

@@ -1,10 +1,13 @@
 import Tasks
 
-/// What one candidate scored. Every score is larger-is-better and the sum of the task's metrics.
+/// What one candidate scored on the history prompts.
+///
+/// Every score but `metrics` is a sum of the task's history metrics, errors subtracted: larger is better for utility and
+/// fitness, more alike for similarities.
 public struct CandidateScores: Codable, Equatable, Sendable {
     /// f(predictions, gold) over the whole history.
     public var utility: Double
-    /// The same by metric, in the task's order.
+    /// The same by metric, in the task's order; errors are positive.
     public var metrics: [Double]
     /// f(predictions, predictions of s) over the whole history, one a sharer.
     public var similarities: [Double]
@@ -12,8 +15,9 @@ public struct CandidateScores: Codable, Equatable, Sendable {
     public var fitness: Double
     /// f(predictions, gold) on the slice that the search sees.
     public var searched: Double
-    /// f(predictions, gold) on the slice that it does not see, and the fitness there; nil without one.
+    /// f(predictions, gold) on the slice that it does not see; nil without one.
     public var heldOut: Double?
+    /// The fitness on that slice: U - alpha * mean_s P(s); nil without one.
     public var heldOutFitness: Double?
 
     /// Mean over the sharers; 0 without any.

@@ -3,12 +3,18 @@ import Tasks
 
 /// What the record says beside the run's own findings.
 public struct RecordContext: Equatable, Sendable {
+    /// The job's id.
     public var job: String
+    /// The target's id.
     public var user: String
+    /// The task's own name, `TaskDefinition.name`.
     public var task: String
+    /// The base as the manifest names it.
     public var base: String
     public var appliesTo: PrivacyRecord.AppliesTo
+    /// The task's history metrics, in the order of `CandidateScores.metrics`.
     public var metrics: [String]
+    /// What decides whether the result is released.
     public var policy: ReleasePolicy
 
     public init(
@@ -52,7 +58,7 @@ extension Personalization {
             similarity: .init(before: base.similarity, after: merged.similarity),
             heldOut: heldOut, candidates: points, front: paretoFront(points),
             alternatives: alternatives(points), outcome: choice.outcome,
-            release: context.policy.decide(similarity: merged.similarities))
+            release: context.policy.decide(choice.outcome, similarity: merged.similarities))
     }
 
     private var heldOut: PrivacyRecord.HeldOutRecord? {

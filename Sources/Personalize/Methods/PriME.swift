@@ -6,6 +6,7 @@ import Tokenizers
 
 /// A sharer whose adapter takes part in the merge.
 public struct Sharer: Sendable {
+    /// Names the sharer in results; within a cohort one id stands for one adapter.
     public let id: String
     public let adapter: Adapter
     /// Cosine to the target; nil where the sharers were named by hand.
@@ -18,7 +19,7 @@ public struct Sharer: Sendable {
     }
 }
 
-/// A user to personalize, with the selected sharers, most similar first.
+/// A user to personalize, with the sharers whose adapters are merged: selected ones most similar first.
 public struct Target: Sendable {
     public let user: User
     public let sharers: [Sharer]
@@ -50,6 +51,9 @@ public struct PriME {
     let model: any LanguageModel
     let settings: Settings
 
+    /// - Parameters:
+    ///   - tokenizer: the model's.
+    ///   - model: every call replaces its bank of adapters.
     public init(task: TaskDefinition, tokenizer: Tokenizer, model: any LanguageModel, settings: Settings) {
         self.task = task
         self.tokenizer = tokenizer

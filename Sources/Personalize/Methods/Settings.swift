@@ -12,6 +12,7 @@ public struct Settings: Equatable, Sendable {
     public var search: Search = .cmaES
     /// Fitness evaluations; the base's and the sharers' own predictions come on top.
     public var budget = 30
+    /// Of the run; each target has its own made from it, see `targetSeed`.
     public var seed: UInt64 = 0
     public var granularity: Granularity = .adapter
     public var merge: Merge = .delta
@@ -25,10 +26,13 @@ public struct Settings: Equatable, Sendable {
     public var fraction = 1.0
     /// Whether history prompts with retrieved items are added; nil for the task's own habit.
     public var retrieval: Bool?
+    /// How much of the history the search does not see.
     public var holdOut: HoldOut = .automatic
+    /// Tokens of a prediction at most.
     public var maxNewTokens = 100
     /// nil decodes greedily; the authors sample at temperature 0.1, top-p 0.9.
     public var temperature: Float?
+    /// Only with a temperature: the next token is drawn from the likeliest ones that together have this probability.
     public var topP: Float = 0.9
 
     public init() {}

@@ -152,7 +152,7 @@ struct TargetSearch {
         guard case .done(let search, let objective, let outputs) = stage else { return nil }
         return Personalization(
             choice: search.choice, base: search.base, sharers: search.sharers, candidates: search.entries,
-            sharerCount: sharers.count, historyItems: Set(history.items).count,
+            historyItems: Set(history.items).count,
             heldOutItems: Set(objective.split.heldOut.map { history.items[$0] }).count,
             answers: zip(queries.ids, outputs).map { Answer(id: $0, output: $1) }, seed: seed, seconds: seconds)
     }

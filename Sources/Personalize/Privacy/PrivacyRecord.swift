@@ -1,46 +1,68 @@
 /// Everything that one target's run found out about utility and privacy; the report is drawn from it alone.
 ///
-/// Scores are sums of the task's metrics, larger is better (error metrics are negated). No text of a history, a
-/// prompt or a prediction is ever part of it.
+/// Scores are sums of the task's history metrics over history prompts, errors subtracted: every metric is from 0 to 1, or an
+/// error from 0 on. Against the right answers a score is a utility, larger is better; against a sharer's predictions it is
+/// the likeness to that sharer, larger is more alike. No text of a history, a prompt or a prediction is ever part of it.
 public struct PrivacyRecord: Codable, Equatable, Sendable {
+    /// The version of this format.
     public var schema = 1
+    /// The job's id.
     public var job: String
+    /// The target's id.
     public var user: String
+    /// The task's own name: a LaMP key, or the one in the definition file.
     public var task: String
+    /// The base as the manifest names it.
     public var base: String
     /// What the adapter must be loaded onto.
     public var appliesTo: AppliesTo
-    /// The task's metrics in order, e.g. `["accuracy", "f1"]`.
+    /// The task's history metrics in order, e.g. `["accuracy", "f1"]`.
     public var metrics: [String]
+    /// How the weights were searched, and on how much.
     public var search: SearchSettings
-    /// The selected sharers, most similar first.
+    /// The sharers of the merge: selected ones most similar first, listed ones in the manifest's order.
     public var sharers: [SharerRecord]
+    /// Of the base and of what ships, on the whole history.
     public var utility: UtilityRecord
+    /// Of the base and of what ships, on the whole history, in the mean over the sharers.
     public var similarity: SimilarityRecord
-    /// Scores on the slice of the history that the search did not see; nil where the history is too short for one.
+    /// Utilities on the slice of the history that the search did not see; nil where nothing was held out.
     public var heldOut: HeldOutRecord?
-    /// Every evaluated candidate in the order of evaluation.
+    /// The base, then every evaluated candidate in the order of evaluation.
     public var candidates: [CandidateRecord]
     /// Evaluations on the Pareto front of (utility up, mean similarity down), by rising similarity.
     public var front: [Int]
-    /// What any other alpha would have chosen from the same candidates.
+    /// What each of `reportedAlphas` would have chosen from the same candidates by their scores on the whole history.
     public var alternatives: [AlternativeRecord]
+    /// Which model ships, or would if it were not held.
     public var outcome: Outcome
+    /// Whether adapter and predictions are published.
     public var release: Release
 
     public enum AppliesTo: Codable, Equatable, Sendable {
+        /// The base as it is.
         case base
+        /// The base with the task adapter of this SHA-256 merged in.
         case basePlusTask(sha256: String)
     }
 
+    /// What was asked of the search, and what it did.
     public struct SearchSettings: Codable, Equatable, Sendable {
+        /// `cma-es` or `prime-cma`.
         public var optimizer: String
+        /// `adapter` for one weight a sharer, `layer` for one a sharer and layer.
         public var granularity: String
+        /// `delta` where the weights sum the products B A, `factors` where they sum A and B each.
         public var merge: String
+        /// The privacy coefficient: fitness is utility - alpha * mean similarity.
         public var alpha: Double
+        /// The most candidates that were to be evaluated.
         public var budget: Int
+        /// The candidates that were; neither the base nor a sharer's reference predictions count.
         public var evaluations: Int
+        /// The target's own, below 2^53; the manifest's seed and the user's id make it.
         public var seed: UInt64
+        /// History items whose prompts were used, those held out included.
         public var historyItems: Int
 
         public init(
@@ -58,15 +80,19 @@ public struct PrivacyRecord: Codable, Equatable, Sendable {
         }
     }
 
+    /// One sharer of the merge.
     public struct SharerRecord: Codable, Equatable, Sendable {
+        /// In the pool, or as the manifest lists it.
         public var id: String
         /// Cosine between the target's embedding and the sharer's; nil where sharers were given by hand.
         public var cosine: Double?
+        /// Of the sharer's adapter alone at weight 1, on the whole history; larger is better.
         public var utility: Double
         /// One weight, or one per layer.
         public var weights: [Double]
-        /// Likeness of the base's, and of the shipped model's predictions to this sharer's.
+        /// Likeness of the base's predictions to this sharer's on the whole history, larger is more alike.
         public var similarityBefore: Double
+        /// The same of what ships.
         public var similarityAfter: Double
 
         public init(
@@ -82,11 +108,15 @@ public struct PrivacyRecord: Codable, Equatable, Sendable {
         }
     }
 
+    /// Predictions of the whole history against the right answers; larger is better.
     public struct UtilityRecord: Codable, Equatable, Sendable {
+        /// The sum of `baseMetrics`, errors subtracted.
         public var base: Double
+        /// The same of what ships, which is `base` again where the base does.
         public var merged: Double
-        /// By metric, in the order of `metrics`.
+        /// Of the base by metric, in the order of the record's `metrics`; errors are positive here.
         public var baseMetrics: [Double]
+        /// The same of what ships.
         public var mergedMetrics: [Double]
 
         public init(base: Double, merged: Double, baseMetrics: [Double], mergedMetrics: [Double]) {
@@ -97,8 +127,11 @@ public struct PrivacyRecord: Codable, Equatable, Sendable {
         }
     }
 
+    /// Likeness to the sharers' predictions of the whole history, the mean over the sharers; larger is more alike.
     public struct SimilarityRecord: Codable, Equatable, Sendable {
+        /// Of the base.
         public var before: Double
+        /// Of what ships; as before where the base does.
         public var after: Double
 
         public init(before: Double, after: Double) {
@@ -107,12 +140,17 @@ public struct PrivacyRecord: Codable, Equatable, Sendable {
         }
     }
 
+    /// Utilities on the history items that judge the search's choice and do not steer it; larger is better.
     public struct HeldOutRecord: Codable, Equatable, Sendable {
+        /// How many those are.
         public var items: Int
+        /// Of the base.
         public var base: Double
+        /// Of what ships.
         public var merged: Double
+        /// Of each sharer's adapter alone, in the order of the record's `sharers`.
         public var sharers: [Double]
-        /// The merged model's score on the searched slice minus its held-out score: what the search overfitted.
+        /// The utility of what ships on the searched slice minus its held-out one: above 0, what the search overfitted.
         public var gap: Double
 
         public init(items: Int, base: Double, merged: Double, sharers: [Double], gap: Double) {
@@ -124,14 +162,21 @@ public struct PrivacyRecord: Codable, Equatable, Sendable {
         }
     }
 
+    /// A mixture that was evaluated.
     public struct CandidateRecord: Codable, Equatable, Sendable {
         /// 0 for the base, then counted from 1.
         public var evaluation: Int
+        /// Counted from 0; the base is in 0, too.
         public var generation: Int
+        /// `[k]` or, layer-wise, `[layers * k]` with the layer outermost; zeros for the base.
         public var weights: [Double]
+        /// On the whole history, larger is better.
         public var utility: Double
+        /// The mean of `similarities`; 0 without sharers.
         public var similarity: Double
+        /// Likeness to each sharer on the whole history, in the order of the record's `sharers`; larger is more alike.
         public var similarities: [Double]
+        /// Utility - alpha * mean similarity, larger is better; not on the whole, but on the slice that the search sees.
         public var fitness: Double
 
         public init(
@@ -148,10 +193,15 @@ public struct PrivacyRecord: Codable, Equatable, Sendable {
         }
     }
 
+    /// What another alpha would have chosen: the most utility - alpha * similarity on the whole history.
     public struct AlternativeRecord: Codable, Equatable, Sendable {
+        /// One of `reportedAlphas`.
         public var alpha: Double
+        /// The candidate's; 0 for the base.
         public var evaluation: Int
+        /// The candidate's, on the whole history.
         public var utility: Double
+        /// The candidate's mean, on the whole history.
         public var similarity: Double
 
         public init(alpha: Double, evaluation: Int, utility: Double, similarity: Double) {
@@ -167,8 +217,10 @@ public struct PrivacyRecord: Codable, Equatable, Sendable {
         case merged, base
     }
 
+    /// Whether adapter and predictions are published.
     public enum Release: Codable, Equatable, Sendable {
         case released
+        /// The reason is for people.
         case held(reason: String)
     }
 

@@ -5,9 +5,14 @@ public struct ReleasePolicy: Codable, Equatable, Sendable {
 
     public init(maxSimilarity: Double? = nil) { self.maxSimilarity = maxSimilarity }
 
-    /// Decides over the shipped model's likeness to each sharer.
-    public func decide(similarity: [Double]) -> PrivacyRecord.Release {
-        guard let maxSimilarity, let most = similarity.max(), !(most <= maxSimilarity) else { return .released }
+    /// Decides over what ships by its likeness to each sharer. The base is always released: there is nothing of a sharer in
+    /// it, however alike its predictions are.
+    public func decide(_ outcome: PrivacyRecord.Outcome, similarity: [Double]) -> PrivacyRecord.Release {
+        // A likeness that is no number is not below the limit.
+        guard outcome == .merged, let maxSimilarity, !similarity.allSatisfy({ $0 <= maxSimilarity }) else {
+            return .released
+        }
+        let most = similarity.max() ?? .nan
         return .held(
             reason: "likeness \(rounded(most)) to a sharer is above max_similarity \(rounded(maxSimilarity))")
     }

@@ -2,10 +2,12 @@ import JSON
 
 /// A prompt made of a history item, and the answer that the user gave.
 public struct Example: Sendable, Equatable {
+    /// `uUSER-ITEM`, and `uUSER-ITEM-k1-p` for the prompt with a retrieved item.
     public let id: String
     /// The history item's id; with retrieval two prompts share it.
     public let item: String
     public let prompt: String
+    /// What follows the prompt in the item's text, without whitespace around it.
     public let answer: String
 
     public init(id: String, item: String, prompt: String, answer: String) {
@@ -20,6 +22,7 @@ public struct Example: Sendable, Equatable {
 public struct Prompt: Sendable, Equatable {
     /// The query's id.
     public let id: String
+    /// What the model is to continue.
     public let text: String
 
     public init(id: String, text: String) {

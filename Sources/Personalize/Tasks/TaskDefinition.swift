@@ -1,5 +1,6 @@
 /// What is asked of a model for a user, how its history trains it to answer, and how answers are judged.
 public struct TaskDefinition: Sendable {
+    /// What kind of answer is asked for.
     public enum Kind: Sendable, Equatable {
         /// One of these answers is right.
         case classification(labels: [String])
@@ -59,6 +60,7 @@ public struct TaskDefinition: Sendable {
         case between(String, String)
     }
 
+    /// A LaMP key, such as `movie_tagging`, or the name in the definition file.
     public let name: String
     /// The name in the LaMP benchmark, for its tasks.
     public let lampID: String?
@@ -90,6 +92,7 @@ public struct TaskDefinition: Sendable {
     /// The metrics of the queries, in the order in which a score has them.
     public var metricNames: [String] { metricNames(on: .queries) }
 
+    /// The metrics of a stage, in the order in which a score has them.
     public func metricNames(on stage: Stage) -> [String] { metrics(on: stage).map { type(of: $0).name } }
 
     /// Whether each history item but the first gets a second prompt with a retrieved one, unless a job says otherwise.
@@ -109,6 +112,7 @@ public struct TaskDefinition: Sendable {
         all.first { $0.name == name || $0.lampID == name }
     }
 
+    /// The LaMP keys that `builtIn` knows.
     public static let builtInNames: [String] = all.map(\.name)
 
     private static let all: [TaskDefinition] = [

@@ -2,6 +2,7 @@ import JSON
 
 /// What is wrong with a task, a history or a file of either. Never carries text of a history.
 public struct TaskError: Error, Equatable, Sendable, CustomStringConvertible {
+    /// The raw value is the `error.code` of a result, see docs/FORMATS.md.
     public enum Code: String, Sendable, CaseIterable {
         /// The bytes are no JSON (or JSON5, for definitions).
         case malformed
@@ -30,10 +31,13 @@ public struct TaskError: Error, Equatable, Sendable, CustomStringConvertible {
         case contradiction
     }
 
+    /// The kind of fault, for programs.
     public let code: Code
     /// File, user, item and field, as far as they are known.
     public let place: String
+    /// What was found there, in words.
     public let found: String
+    /// What to do about it, in words.
     public let remedy: String
 
     public init(_ code: Code, _ place: String, found: String, remedy: String) {

@@ -1,5 +1,6 @@
 /// One thing a user did: a movie tagged, a headline written.
 public struct HistoryItem: Sendable, Equatable {
+    /// The data's, each once in a history.
     public let id: String
     /// What the data has of it, by field name; numbers as Python writes them.
     public let fields: [String: String]
@@ -15,6 +16,7 @@ public struct HistoryItem: Sendable, Equatable {
 
 /// A question to answer for a user.
 public struct Query: Sendable, Equatable {
+    /// The data's, each once among a user's queries; it names the answer in predictions.
     public let id: String
     /// The question as the data has it; tasks take it apart.
     public let input: String
@@ -28,6 +30,7 @@ public struct Query: Sendable, Equatable {
     }
 }
 
+/// A user of a task: what they did, and what is to be answered for them.
 public struct User: Sendable, Equatable {
     public let id: String
     /// Oldest first.
@@ -41,12 +44,6 @@ public struct User: Sendable, Equatable {
         self.history = history
         self.queries = queries
         self.profile = profile
-    }
-
-    /// The user with answers from a label file; a query that the file does not have keeps its own.
-    public func adding(golds: [String: String]) -> User {
-        let answered = queries.map { Query(id: $0.id, input: $0.input, gold: golds[$0.id] ?? $0.gold) }
-        return User(id: id, history: history, queries: answered, profile: profile)
     }
 
     /// The user with the profile text that `profiles` has of it, by user id.

@@ -12,12 +12,9 @@ private let longestID = 256
 /// - Parameters:
 ///   - bytes: `{"user_id", "profile": [items], "query": [{"id", "input", "gold"?}]?, "profile_text"?}` or several.
 ///   - file: the file's name, for errors.
-public func readUsers(_ bytes: [UInt8], file: String) throws(TaskError) -> [User] {
-    try readEachUser(bytes, file: file).map { (_, user) throws(TaskError) in try user.get() }
-}
-
-/// The same, where a user whose id can be told and who is not sound otherwise does not stand in the way of the others.
-public func readEachUser(
+/// - Returns: every user with what it holds or why it cannot be used: one mistake stands in no other user's way.
+/// - Throws: where it cannot be told whose a mistake is.
+public func readUsers(
     _ bytes: [UInt8], file: String
 ) throws(TaskError) -> [(id: String, user: Result<User, TaskError>)] {
     var users: [(id: String, user: Result<User, TaskError>)] = []
@@ -64,24 +61,6 @@ public func readQueries(_ bytes: [UInt8], file: String) throws(TaskError) -> [Qu
         }
     }
     return queries
-}
-
-/// Answers by query id from a LaMP label file: `{"task", "golds": [{"id", "output"}]}`.
-public func readGolds(_ bytes: [UInt8], file: String) throws(TaskError) -> [String: String] {
-    let member = try object(try document(bytes, file), file)
-    try requireKeys(member, among: ["task", "golds"], place: file)
-    guard let value = member["golds"] else { throw missing("golds", file) }
-    var golds: [String: String] = [:]
-    for (number, value) in try list(value, "\(file): golds").enumerated() {
-        let place = "\(file): golds: \(number + 1)"
-        let gold = try object(value, place)
-        try requireKeys(gold, among: ["id", "output"], place: place)
-        let id = try id(gold, "id", place)
-        guard golds.updateValue(try text(gold, "output", "\(place) (\(printable(id)))"), forKey: id) == nil else {
-            throw duplicate("id \(printable(id))", place)
-        }
-    }
-    return golds
 }
 
 /// Profile texts by user id: `{"USER": "text"}`.

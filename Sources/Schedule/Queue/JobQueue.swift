@@ -9,12 +9,15 @@ import Digest
 /// the jobs of one owner, who may drop for many, of their submitters likewise. Of one submitter's jobs new ones and retries
 /// alternate, each kind in the order of arrival.
 public struct JobQueue: Sendable, Equatable {
+    /// A job as the queue sees it.
     public struct Job: Sendable, Equatable {
+        /// Each once in a queue.
         public let id: String
         /// The user id of whoever dropped it, which nobody can make up.
         public let owner: UInt32
         /// Whom it is for, as its owner says.
         public let submitter: String
+        /// The larger, the sooner.
         public let priority: Int
 
         /// Priorities beyond ±1000 count as that.
@@ -26,28 +29,35 @@ public struct JobQueue: Sendable, Equatable {
         }
     }
 
+    /// What a job does in the queue. Times are in seconds of the caller's clock.
     public enum State: Sendable, Equatable {
+        /// For its turn.
         case waiting
-        /// Failed `failures` times and waits for `time`.
+        /// Failed `failures` times and waits until that time.
         case coolingOff(until: Double, failures: Int)
         case running(since: Double)
+        /// Neither its turn nor time lets it run. The reason is for operators.
         case held(reason: String)
     }
 
+    /// A job in the queue.
     public struct Entry: Sendable, Equatable {
         public let job: Job
         public fileprivate(set) var state: State
         /// When it was added.
         public let arrival: Double
+        /// How often it failed since it last got on.
         public fileprivate(set) var failures = 0
         fileprivate let order: Int
     }
 
+    /// How many jobs the queue holds, and how they wait.
     public struct Policy: Sendable, Equatable {
         /// How many jobs the queue holds, in whatever state.
         public var capacity = 256
         /// Seconds before the first retry; each further one waits twice as long, at most `longestRetry`.
         public var firstRetry = 15.0
+        /// Seconds that a retry waits at most.
         public var longestRetry = 3600.0
         /// Seconds of waiting that weigh as much as one step of priority.
         public var agingSeconds = 900.0
@@ -57,10 +67,12 @@ public struct JobQueue: Sendable, Equatable {
         public init() {}
     }
 
+    /// What became of a job that was to be added.
     public enum Answer: Sendable, Equatable {
         case added, full, known
     }
 
+    /// A change counts from the next call on, but for that of `seed`; jobs beyond a smaller capacity stay.
     public var policy: Policy
     /// In the order of their arrival.
     public private(set) var entries: [Entry] = []
@@ -75,12 +87,11 @@ public struct JobQueue: Sendable, Equatable {
         random = SplitMix64(seed: policy.seed)
     }
 
+    /// The entry of a job; nil for one that is not in the queue.
     public subscript(id: String) -> Entry? { entries.first { $0.job.id == id } }
 
     /// How many more jobs fit in.
     public var room: Int { max(0, policy.capacity - entries.count) }
-
-    public var runningCount: Int { entries.count { $0.isRunning } }
 
     /// The time at which the next cooling job may run again; nil if none cools off.
     public var nextRetry: Double? {
@@ -89,6 +100,7 @@ public struct JobQueue: Sendable, Equatable {
 
     // MARK: - Changes
 
+    /// Adds a job that waits for its turn, unless the queue is full or has one of that id.
     public mutating func add(_ job: Job, at time: Double) -> Answer {
         if self[job.id] != nil { return .known }
         if room == 0 { return .full }
@@ -145,14 +157,17 @@ public struct JobQueue: Sendable, Equatable {
     public mutating func putBack(_ id: String) { set(id, .waiting) }
 
     /// A job that ran failed and shall run again.
-    /// - Parameter least: seconds that it waits whatever the policy says.
+    ///
+    /// - Parameters:
+    ///   - failures: since it last got on; nil for one more than before.
+    ///   - least: seconds that it waits whatever the policy says.
     /// - Returns: the seconds it has to wait.
-    public mutating func retry(_ id: String, at time: Double, least: Double = 0) -> Double {
+    public mutating func retry(_ id: String, failures: Int? = nil, at time: Double, least: Double = 0) -> Double {
         guard let index = index(of: id) else { return 0 }
-        entries[index].failures += 1
-        let failures = entries[index].failures
+        let failures = failures ?? entries[index].failures + 1
+        entries[index].failures = failures
         var delay = policy.firstRetry
-        for _ in 1..<failures where delay < policy.longestRetry { delay *= 2 }
+        for _ in 1..<max(1, failures) where delay < policy.longestRetry { delay *= 2 }
         // From half to all of it, so that jobs that failed together do not come back together.
         delay = max(least, min(delay, policy.longestRetry) * (1 + nextUniform()) / 2)
         entries[index].state = .coolingOff(until: time + delay, failures: failures)

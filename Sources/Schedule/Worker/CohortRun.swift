@@ -77,7 +77,8 @@ struct CohortRun {
         return Methods.Target(user: user, sharers: sharers)
     }
 
-    /// What determines the run's numbers: a journal of other numbers is not gone on from.
+    /// What determines the run's numbers beside the job's own files, by whose digest the folder is known: a journal of other
+    /// numbers is not gone on from.
     private func identity(_ targets: [Methods.Target]) -> String {
         let evolve = manifest.evolve
         var parts = [

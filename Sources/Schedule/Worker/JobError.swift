@@ -10,8 +10,11 @@ import Tokenizers
 
 /// Why a job or one of its targets has no result.
 public struct JobError: Error, Equatable, Sendable, CustomStringConvertible {
+    /// The kind of fault, for programs: the `error.code` of a result, see docs/FORMATS.md.
     public let code: String
+    /// File and field, user or item, in words.
     public let place: String
+    /// What was found there and what to do about it, in words.
     public let message: String
     /// Whether another try would end in the same way.
     public let isPermanent: Bool

@@ -9,22 +9,29 @@ import Tokenizers
 
 /// What a job's manifest names, read and checked: nothing is computed before all of it is sound.
 public struct JobInputs {
+    /// The base on disk.
     public let folder: ModelFolder
+    /// The base's.
     public let tokenizer: Tokenizer
     public let task: TaskDefinition
     /// SHA-256 of the task's definition file; empty for a built-in task.
     let taskDigest: String
+    /// Who may be used; a run reads it anew before each cohort.
     public private(set) var sharers: SharerPool
+    /// In the order of the manifest or of its file of users; only those that `only` names, where it does.
     public let targets: [Target]
 
     /// A user to personalize, or why that user cannot be.
     public struct Target {
+        /// The user's id.
         public let user: String
         /// The place of the target's embedding, given or not, for messages.
         let embeddingPlace: String
+        /// The embedding is nil where the base is to encode the history.
         public let input: Result<(user: User, embedding: [Float]?), JobError>
     }
 
+    /// Reads all of it; throws the first fault that concerns the whole job. What is wrong with a target is in its `input`.
     public init(_ manifest: JobManifest, names: Names) throws(JobError) {
         (folder, tokenizer) = try Self.base(manifest.base, names)
         (task, taskDigest) = try Self.task(manifest.task, names)
@@ -114,14 +121,14 @@ public struct JobInputs {
     private static func targets(
         _ file: JobManifest.UsersFile, _ names: Names
     ) throws(JobError) -> [Target] {
-        let bytes = try names.file(file.users, .history, limit: 1 << 30, place: "manifest: targets")
-        let users = try told { try readEachUser(bytes, file: file.users) }
+        let bytes = try names.file(file.users, .users, limit: 1 << 30, place: "manifest: targets")
+        let users = try told { try readUsers(bytes, file: file.users) }
         let profiles = try file.profiles.map { name throws(JobError) in
-            let bytes = try names.file(name, .history, limit: 1 << 28, place: "manifest: targets.profiles")
+            let bytes = try names.file(name, .profiles, limit: 1 << 28, place: "manifest: targets.profiles")
             return try told { try readProfiles(bytes, file: name) }
         }
         let embeddings = try file.embeddings.map { name throws(JobError) in
-            let path = try names.path(name, .history, place: "manifest: targets.embeddings")
+            let path = try names.path(name, .embeddings, place: "manifest: targets.embeddings")
             return try told { try Safetensors(path) }
         }
         return try users.map { (id, read) throws(JobError) in
@@ -150,18 +157,20 @@ public struct JobInputs {
     private static func user(
         _ target: JobManifest.Target, _ place: String, _ names: Names
     ) throws(JobError) -> (user: User, embedding: [Float]?) {
-        func source(_ source: JobManifest.Source, _ field: String) throws(JobError) -> (bytes: [UInt8], file: String) {
+        func read(
+            _ source: JobManifest.Source, _ kind: Names.Kind, _ place: String
+        ) throws(JobError) -> (bytes: [UInt8], file: String) {
             switch source {
-            case .file(let file): (try names.file(file, .history, limit: 1 << 28, place: "\(place).\(field)"), file)
-            case .inline(let bytes): (bytes, "\(place).\(field)")
+            case .file(let file): (try names.file(file, kind, limit: 1 << 28, place: place), file)
+            case .inline(let bytes): (bytes, place)
             }
         }
-        let history = try source(target.history, "history")
+        let history = try read(target.history, .history, "\(place).history")
         let items = try told { try readHistory(history.bytes, file: history.file) }
         var queries: [Query] = []
         if let given = target.queries {
-            let read = try source(given, "queries")
-            queries = try told { try readQueries(read.bytes, file: read.file) }
+            let source = try read(given, .queries, "\(place).queries")
+            queries = try told { try readQueries(source.bytes, file: source.file) }
         }
         let user = User(id: target.user, history: items, queries: queries, profile: target.profile)
         return (user, target.embedding)

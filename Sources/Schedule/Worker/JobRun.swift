@@ -22,6 +22,7 @@ public struct JobRun {
     /// Asked before each batch; true ends the run as soon as nothing is lost.
     let shouldStop: () -> Bool
 
+    /// - Parameter folder: where nobody else works: a claimed one, or one that is locked for a foreground run.
     public init(
         folder: JobFolder, configuration: Configuration, device: Device, reporter: WorkerReporter, log: Log,
         shouldStop: @escaping () -> Bool

@@ -93,13 +93,3 @@ public struct Lineage: Sendable, Equatable {
         let targets: [Target]?
     }
 }
-
-extension Weights {
-    /// `[1][sharers]` or `[layers][sharers]`.
-    fileprivate var perSharer: [[Double]] {
-        switch self {
-        case .shared(let weights): [weights]
-        case .layers(let layers): layers
-        }
-    }
-}

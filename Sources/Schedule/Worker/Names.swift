@@ -15,8 +15,13 @@ public struct Names: Sendable {
         self.configuration = configuration
     }
 
+    /// What a name is looked for as, in the words of messages.
     public enum Kind: String, Sendable {
-        case model, pool, task, history, adapter
+        case model, pool, task, adapter, history
+        case users = "file of users"
+        case profiles = "file of profiles"
+        case embeddings = "file of embeddings"
+        case queries = "file of queries"
     }
 
     private func roots(_ kind: Kind) -> [String] {
@@ -25,7 +30,7 @@ public struct Names: Sendable {
             case .model: configuration.models
             case .pool, .adapter: configuration.pools
             case .task: configuration.tasks
-            case .history: configuration.histories
+            case .history, .users, .profiles, .embeddings, .queries: configuration.histories
             }
         return [folder, root].compactMap { $0 }
     }
@@ -50,7 +55,7 @@ public struct Names: Sendable {
             guard status.kind == wanted else {
                 let words = wanted == .directory ? "folder" : "regular file"
                 throw JobError(
-                    code: "not-found", place: place, message: "\(name) is no \(words); name the \(kind)'s \(words)")
+                    code: "not-found", place: place, message: "\(name) is no \(words); a \(kind.rawValue) is one")
             }
             return path
         }
@@ -86,7 +91,7 @@ public struct Names: Sendable {
     private func missing(_ name: String, _ kind: Kind, _ place: String) -> JobError {
         JobError(
             code: "not-found", place: place,
-            message: "there is no \(kind) \(name); looked in \(roots(kind).joined(separator: " and "))")
+            message: "there is no \(kind.rawValue) \(name); looked in \(roots(kind).joined(separator: " and "))")
     }
 
     private func refuseLinks(_ name: String, below root: String, place: String) throws(JobError) {

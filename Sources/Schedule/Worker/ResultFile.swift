@@ -6,14 +6,16 @@ import Privacy
 import Spool
 
 /// result.json: what other programs rely on.
-struct ResultFile: Codable, Equatable {
+public struct ResultFile: Codable, Equatable {
     var schema = 1
     var id: String
-    var status: JobStatus
+    /// Of the job as a whole; of one that came to its end, `failed` where a target is, else `held` where one is.
+    public var status: JobStatus
     var error: Problem?
     /// The pool that the sharers were taken from; nil where the manifest named their adapters.
     var pool: String?
-    var targets: [TargetResult]
+    /// In the manifest's order; of a job that ended early those that were done, by user.
+    public var targets: [TargetResult]
 
     init(id: String, pool: String?, targets: [TargetResult]) {
         self.id = id
@@ -49,20 +51,25 @@ extension ResultFile {
 }
 
 /// One target in result.json.
-struct TargetResult: Codable, Equatable {
-    var user: String
-    var status: Status
+public struct TargetResult: Codable, Equatable {
+    /// The user's id.
+    public var user: String
+    public var status: Status
     var error: Problem?
+    /// By id: selected ones most similar first, listed ones in the order of the list.
     var sharers: [String]?
-    var weights: Weights?
+    /// Of what ships, or would if it were not held; zeros where that is the base.
+    public var weights: Weights?
     var merge: String?
-    var utility: Utility?
-    var similarity: Similarity?
+    /// nil where the target failed, as all that follows from its run.
+    public var utility: Utility?
+    public var similarity: Similarity?
     var evaluations: Int?
     var seed: UInt64?
     var seconds: [String: Double]?
 
-    enum Status: String, Codable {
+    /// What became of the target.
+    public enum Status: String, Codable {
         /// The merged adapter ships.
         case done
         /// The base was no worse and ships.
@@ -72,14 +79,19 @@ struct TargetResult: Codable, Equatable {
         case failed
     }
 
-    struct Utility: Codable, Equatable {
-        var base: Double
-        var merged: Double
+    /// Scores on the history, larger is better.
+    public struct Utility: Codable, Equatable {
+        /// Of the base.
+        public var base: Double
+        /// Of what ships.
+        public var merged: Double
         var sharers: [String: Double]
     }
 
-    struct Similarity: Codable, Equatable {
-        var mean: Double
+    /// How like the sharers' predictions the mixture's are.
+    public struct Similarity: Codable, Equatable {
+        /// Of what ships, the mean over the sharers; larger is more alike.
+        public var mean: Double
         var sharers: [String: Double]
     }
 
@@ -118,11 +130,19 @@ struct TargetResult: Codable, Equatable {
 }
 
 /// `[w]` for one weight a sharer, `[[w]]` for one a layer and sharer.
-enum Weights: Codable, Equatable {
+public enum Weights: Codable, Equatable {
     case shared([Double])
     case layers([[Double]])
 
-    init(from decoder: any Decoder) throws {
+    /// `[1][sharers]` or `[layers][sharers]`.
+    public var perSharer: [[Double]] {
+        switch self {
+        case .shared(let weights): [weights]
+        case .layers(let layers): layers
+        }
+    }
+
+    public init(from decoder: any Decoder) throws {
         let value = try decoder.singleValueContainer()
         if let shared = try? value.decode([Double].self) {
             self = .shared(shared)
@@ -131,7 +151,7 @@ enum Weights: Codable, Equatable {
         }
     }
 
-    func encode(to encoder: any Encoder) throws {
+    public func encode(to encoder: any Encoder) throws {
         var value = encoder.singleValueContainer()
         switch self {
         case .shared(let weights): try value.encode(weights)

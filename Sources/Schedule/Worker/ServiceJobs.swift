@@ -147,7 +147,8 @@ extension Service {
             log(.attemptFailed(run.job.id, attempt: run.attempt, code: code, retryIn: nil))
             publish(run.job, verdict: Verdict(.failed, problem ?? .gaveUp(after: attempts, last: code)))
         } else {
-            let delay = queue.retry(run.job.id, at: time)
+            let failures = max(1, attempts.crashes + attempts.unwitnessed)
+            let delay = queue.retry(run.job.id, failures: failures, at: time)
             log(.attemptFailed(run.job.id, attempt: run.attempt, code: code, retryIn: delay))
             if wishes[run.job.id] == .hold { queue.hold(run.job.id, reason: Self.heldByOperator) }
         }
@@ -221,7 +222,7 @@ extension Problem {
     fileprivate static func gaveUp(after attempts: Attempts, last code: String?) -> Problem {
         Problem(
             code: "quarantined",
-            message: "the worker process ended \(attempts.crashes + attempts.unwitnessed) times without getting on"
+            message: "\(attempts.crashes + attempts.unwitnessed) attempts ended without getting on"
                 + (code.map { ", the last time by \($0)" } ?? "")
                 // The daemon's own kills have names of their own.
                 + (code == "worker-signal-9" ? ", as the kernel ends what takes more memory than there is" : "")

@@ -4,6 +4,7 @@ import Queue
 public struct ServiceOptions: Sendable, Equatable {
     /// The device of each slot; a slot does one job at a time.
     public var devices = ["cpu"]
+    /// How jobs wait; a device that is not ready rests for `firstRetry`, a second at least, and then twice as long each time.
     public var queue = JobQueue.Policy()
     /// Seconds between looks at the inbox without an announcement; also between tries of what the disk refused.
     public var rescanSeconds = 60.0

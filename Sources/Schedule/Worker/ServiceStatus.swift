@@ -5,41 +5,55 @@ import Spool
 
 /// What a daemon says of itself in `status.json`, for `primed status` and `submit --wait`.
 public struct ServiceStatus: Codable, Sendable, Equatable {
+    /// Whether the daemon takes jobs, lets its workers come to a stop, or has ended.
     public enum State: String, Codable, Sendable {
         case serving, stopping, stopped
     }
 
+    /// A job that a worker has in hand.
     public struct RunningJob: Codable, Sendable, Equatable {
         public let id: String
+        /// The manifest's, or `uid:N` of the owner.
         public let submitter: String
+        /// Which try this is, counted from 1 through all daemons.
         public let attempt: Int
         /// The worker's process id.
         public let process: Int
         /// When the attempt began, RFC 3339.
         public let since: String
+        /// What the worker said last; nil before its first word.
         public let progress: JobProgress?
     }
 
+    /// A claimed job that does not run.
     public struct QueuedJob: Codable, Sendable, Equatable {
         public let id: String
+        /// The manifest's, or `uid:N` of the owner.
         public let submitter: String
+        /// From -100 to 100; the larger, the sooner.
         public let priority: Int
         /// `waiting`, `cooling-off` or `held`.
         public let state: String
+        /// Tries that failed since this daemon took the job up.
         public let failures: Int
+        /// Why it is held; nil in other states.
         public let reason: String?
     }
 
+    /// The version of this format.
     public var schema = 1
     public var state: State
+    /// The daemon's process id.
     public var pid: Int
     /// When that process began, as the kernel counts, so that another one of its number is not taken for it.
     public var started: UInt64?
+    /// Those of lost devices included; each has one job at a time.
     public var slots: Int
     /// Devices that are gone, whose slots stay empty.
     public var lost: [String]
     /// Devices that could not be used when they were tried last, and are tried again.
     public var notReady: [String]?
+    /// In the order in which they started.
     public var running: [RunningJob]
     /// In the order of arrival.
     public var queue: [QueuedJob]

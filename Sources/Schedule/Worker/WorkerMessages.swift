@@ -4,8 +4,9 @@ import Spool
 
 /// Where a job is.
 public struct JobProgress: Codable, Sendable, Equatable {
-    /// How many targets the job has, and how many of them are done.
+    /// How many targets the job has; 0 before that is known.
     public var targets: Int
+    /// How many of the targets are done.
     public var finished: Int
     /// The target at work; nil where several are.
     public var user: String?
@@ -13,8 +14,9 @@ public struct JobProgress: Codable, Sendable, Equatable {
     public var together: Int?
     /// `read` and `load`, until the model is there; then `select`, `references`, `evolve`, `queries`.
     public var stage: String
-    /// How many of the budget's evaluations are made.
+    /// How many evaluations are made, of all targets at work together; nil before the search.
     public var evaluation: Int?
+    /// How many evaluations these targets will take.
     public var budget: Int?
     /// The best fitness so far.
     public var best: Double?
@@ -23,6 +25,7 @@ public struct JobProgress: Codable, Sendable, Equatable {
     /// Seconds until the job is done, going by what was done so far; nil while there is nothing to go by.
     public var remaining: Double?
 
+    /// - Parameter best: counts as nil where it is not finite.
     public init(
         targets: Int, finished: Int, user: String? = nil, stage: String, evaluation: Int? = nil, budget: Int? = nil,
         best: Double? = nil
@@ -58,6 +61,7 @@ extension JobProgress {
 
 /// Why a worker has no result.
 public struct JobFailure: Codable, Sendable, Equatable {
+    /// What the result will say unless another try does better.
     public let problem: Problem
     /// Whether another try would fail in the same way.
     public let isPermanent: Bool

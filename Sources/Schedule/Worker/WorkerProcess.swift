@@ -24,15 +24,19 @@ public struct WorkerReporter: Sendable {
         send = { message in try? descriptor.write(message.line) }
     }
 
+    /// Says how far the job is. Also a sign of life: a worker that gives none for `stallSeconds` is killed.
     public func report(_ progress: JobProgress) { send(.progress(progress)) }
+    /// Says why the job has no result.
     public func report(_ failure: JobFailure) { send(.failed(failure)) }
 }
 
 /// Whether somebody wants this process to stop: SIGTERM or SIGINT came. The second one ends it at once.
 public final class StopRequest {
     private var signals: Signals?
+    /// Whether `check` has found a signal.
     public private(set) var isMade = false
 
+    /// Catches both signals until `check` has seen one.
     public init() throws(PosixError) { signals = try Signals(catching: [SIGTERM, SIGINT]) }
 
     /// Looks for a signal that has come since. Cheap enough for every batch.
@@ -72,7 +76,9 @@ public func serveAsWorker(
 
 /// The program that does jobs: `path arguments… FOLDER --device DEVICE`, the configuration on its standard input.
 public struct WorkerProgram: Sendable, Equatable {
+    /// The file to execute; it is not searched for.
     public let path: String
+    /// What stands before the folder.
     public let arguments: [String]
 
     public init(path: String, arguments: [String]) {

@@ -39,18 +39,21 @@ public final class CUDADevice: @unchecked Sendable {
         /// The device's number and its card.
         public let name: String
         let card: String
+        /// Compute capability: 90 for 9.0.
         public let capability: Int
         /// Bytes.
         public let memory: Int
 
         /// The compute capability as NVIDIA writes it.
         var version: String { "\(capability / 10).\(capability % 10)" }
+        /// Whether its tensor cores multiply bf16, without which `CUDADevice` does not open.
         public var isUsable: Bool { capability >= CUDADevice.leastCapability }
     }
 
     /// The compute capability from which tensor cores multiply bf16.
     private static let leastCapability = 80
 
+    /// All GPUs that `CUDA_VISIBLE_DEVICES` leaves, in the driver's order; no memory is taken.
     public static func survey(_ libraries: CUDALibraries) throws(ComputeError) -> [Summary] {
         try (0..<count(libraries)).map { ordinal throws(ComputeError) in try Self.summary(libraries, ordinal).0 }
     }

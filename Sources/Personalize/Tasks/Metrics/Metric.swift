@@ -29,7 +29,9 @@ let metricTypes: [any Metric.Type] = [
 
 /// What a task's metrics say of predictions.
 public struct Score: Sendable, Equatable {
+    /// What one metric says of all pairs.
     public struct Value: Sendable, Equatable {
+        /// As definitions and reports have it, e.g. `rouge-L`.
         public let name: String
         /// As the metric defines it; errors are positive.
         public let value: Double
@@ -40,6 +42,7 @@ public struct Score: Sendable, Equatable {
         }
     }
 
+    /// In the task's order.
     public let metrics: [Value]
     /// The sum of the metrics, errors subtracted: larger is better.
     public let total: Double
