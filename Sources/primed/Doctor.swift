@@ -1,6 +1,7 @@
 import Glibc
 import Manifest
 import Posix
+import Spool
 import Worker
 
 /// `primed doctor`
@@ -73,6 +74,9 @@ enum Doctor {
             }
         }
         if let probe { try? Files.remove(probe) }
+        do throws(SpoolError) { try site.folders.requireSeparate() } catch {
+            findings.append(Finding(.fail, "folder \(error.place)", "\(error.found); \(error.remedy)"))
+        }
         return findings
     }
 

@@ -72,6 +72,9 @@ enum Operate {
             }
             return id
         }
+        guard Files.exists(site.folders.requests) else {
+            throw Failure(Exit.noInput, "\(site.folders.work): no daemon has served it yet, so there are no jobs")
+        }
         var open = try ids.map { try Request(command, $0, of: site.folders) }
         let deadline = MonotonicClock.seconds() + seconds
         let isServed = try ServiceStatus.serving(site.folders) != nil

@@ -30,7 +30,7 @@ enum Run {
         let site = try Site(arguments)
         let outbox = Outbox(arguments.text("outbox") ?? site.configuration.outbox)
         let submission = try Submission(arguments.operands[0], site)
-        if submission.isFolder && "\(canonical(outbox.path))/".hasPrefix("\(submission.source)/") {
+        if submission.isFolder && "\(Files.canonical(outbox.path))/".hasPrefix("\(submission.source)/") {
             throw Failure(
                 Exit.usage,
                 "\(outbox.path): the outbox lies in the job's own folder, which is part of it; give another one")
@@ -42,6 +42,7 @@ enum Run {
         _ submission: Submission, outbox: Outbox, site: Site, arguments: Arguments
     ) throws -> Int32 {
         let (id, digest) = (submission.id, submission.digest)
+        let folder = outbox.workFolder(for: id, manifest: submission.path)
         if let done = try outbox.digest(of: id.description), try done != digest || outbox.isFinished(id.description) {
             guard done == digest else {
                 throw Failure(
@@ -49,10 +50,14 @@ enum Run {
                     "\(outbox.path)/\(id): another manifest was done under this id; choose another id, or remove that result"
                 )
             }
+            // A run that was stopped on the last steps; one that is on them now has the lock.
+            if Files.exists(folder.path), let lock = try? folder.lock() {
+                defer { withExtendedLifetime(lock) {} }
+                try outbox.publish(folder, as: id.description, digest: digest)
+            }
             return try conclude("\(outbox.path)/\(id)", arguments)
         }
         try Files.makeDirectories(outbox.path)
-        let folder = outbox.workFolder(for: id, manifest: submission.path)
         let lock = try folder.lock()
         defer { withExtendedLifetime(lock) {} }
         try folder.begin(digest: digest, name: submission.name, isFolder: submission.isFolder)

@@ -25,7 +25,10 @@ enum Serve {
         exits: [
             (Exit.ok, "stopped as asked"), (Exit.unavailable, "another daemon serves this spool"),
             (Exit.configuration, "the configuration or the folders cannot be used"),
-            (Exit.temporary, "the disk or the memory gave out while it started; start it again"),
+            (
+                Exit.temporary,
+                "disk or memory gave out while it started, or with --once disk or devices left jobs undone"
+            ),
         ],
         examples: ["primed serve --config /etc/primed/primed.json5", "primed serve --once"]
     ) { arguments in
@@ -56,8 +59,15 @@ enum Serve {
                 return nil
             }
         }
-        try service.run(once: once)
-        return Exit.ok
+        switch try service.run(once: once) {
+        case .done: return Exit.ok
+        case .diskFull:
+            complain("\(site.configuration.work): too little room on the disk; what is in the inbox waits there")
+            return Exit.temporary
+        case .noDevice:
+            complain("no device can be used any more; the jobs that are left wait for the next start")
+            return Exit.temporary
+        }
     }
 
     /// What a claimed manifest turns out to be.
@@ -89,7 +99,11 @@ enum Work {
         let site = try Site(arguments, text: try Descriptor(dup(STDIN_FILENO)).readAll(limit: Site.largestFile))
         let device = try site.device(arguments)
         return serveAsWorker(folder: arguments.operands[0]) { folder, reporter, stop in
-            JobRun(
+            // Whoever dropped the folder may still have it open.
+            do { try Files.confine(folder.input) } catch {
+                return .failed(JobFailure(JobError(error).problem, isPermanent: false))
+            }
+            return JobRun(
                 folder: folder, configuration: site.configuration, device: device, reporter: reporter,
                 log: .standardError(), shouldStop: stop.check
             ).run()

@@ -70,7 +70,8 @@ enum Status {
             lines.append("\(padded("outbox", 12))\(results)")
             for job in isServing ? daemon?.running ?? [] : [] {
                 lines.append(
-                    "\(padded("running", 12))\(job.id)  \(job.progress?.words ?? "starting"), attempt \(job.attempt)")
+                    "\(padded("running", 12))\(job.id)  \(job.progress?.words(withUser: true) ?? "starting"), attempt \(job.attempt)"
+                )
             }
             for job in isServing ? daemon?.queue ?? [] : [] {
                 let why = [job.failures > 0 ? "failed \(job.failures) times" : nil, job.reason].compactMap { $0 }
@@ -78,36 +79,5 @@ enum Status {
             }
             return lines.joined(separator: "\n") + "\n"
         }
-    }
-}
-
-extension JobProgress {
-    /// Where the job is, in a few words.
-    var words: String {
-        let first = min(finished + 1, targets)
-        var words: [String] = []
-        if targets > 0 {
-            words.append(
-                together.map { "targets \(first)-\(min(finished + $0, targets))/\(targets)" }
-                    ?? "target \(first)/\(targets)")
-        }
-        if let user { words.append("user \(user)") }
-        words.append(stage)
-        if let evaluation, let budget { words.append("\(evaluation)/\(budget)") }
-        if let batch { words.append("+\(Int(100 * batch))%") }
-        if let best { words.append("best \(fixed(best, 3))") }
-        if let remaining { words.append("about \(duration(remaining)) left") }
-        return words.joined(separator: " ")
-    }
-}
-
-/// A time in the one or two units that matter.
-private func duration(_ seconds: Double) -> String {
-    let total = Int(seconds.rounded(.up))
-    switch total {
-    case ..<60: return "\(total) s"
-    case ..<3600: return "\(total / 60) min"
-    case ..<86400: return "\(total / 3600) h \(total % 3600 / 60) min"
-    default: return "\(total / 86400) d \(total % 86400 / 3600) h"
     }
 }

@@ -69,8 +69,8 @@ import Testing
         #expect(mkfifo(scratch("root/fifo"), 0o600) == 0)
         let root = Glibc.open(scratch("root"), O_RDONLY | O_DIRECTORY)
         defer { close(root) }
-        func outcome(_ open: (Int32, UnsafePointer<CChar>?) -> Int32, _ path: String) -> Int32 {
-            let descriptor = open(root, path)
+        func outcome(_ open: (Int32, UnsafePointer<CChar>?, Int32) -> Int32, _ path: String) -> Int32 {
+            let descriptor = open(root, path, O_RDONLY | O_NONBLOCK)
             guard descriptor >= 0 else { return errno }
             close(descriptor)
             return 0
@@ -158,6 +158,70 @@ import Testing
         close(writer)
         #expect(Files.isBeingWritten(scratch("file")) == false)
         #expect(Files.isBeingWritten(scratch("none")) == nil)
+    }
+
+    /// Whoever can write a file can date it as they like.
+    @Test func timesBeforeAndAfterTheClocksAreTheNearestOnes() throws {
+        let scratch = try Scratch()
+        try Files.writeAtomically([], to: scratch("file"), durable: false)
+        for (seconds, expected) in [
+            (-1 << 40, 0...0), (0, 0...0), (1_800_000_000, 1_800_000_000_000_000_000...1_800_000_000_000_000_000),
+            (9_300_000_000, Int64.max - 2_000_000_000...Int64.max),
+        ] as [(Int, ClosedRange<Int64>)] {
+            let times = [timespec](repeating: timespec(tv_sec: seconds, tv_nsec: 0), count: 2)
+            try #require(utimensat(AT_FDCWD, scratch("file"), times, 0) == 0)
+            #expect(expected.contains(try Files.status(scratch("file")).modified), "\(seconds)")
+        }
+    }
+
+    /// A file of holes is as large as the file system allows, and there may be many.
+    @Test func sizesBeyondAllNumbersAreTheLargest() throws {
+        let folder = "/dev/shm/primed-test-\(String(UInt64.random(in: .min ... .max), radix: 36))"
+        try Files.makeDirectories(folder)
+        defer { try? Files.removeTree(folder) }
+        for name in ["a", "b", "c"] {
+            try Files.writeAtomically([], to: "\(folder)/\(name)", durable: false)
+            try #require(truncate("\(folder)/\(name)", 5 << 60) == 0)
+        }
+        #expect(try Files.survey(folder).size == .max)
+    }
+
+    /// More levels than a process has descriptors, or a path has bytes.
+    @Test func aTreeIsRemovedHoweverDeep() throws {
+        let scratch = try Scratch()
+        try Files.makeDirectories(scratch("tree"))
+        var folder = Descriptor(open(scratch("tree"), O_RDONLY | O_DIRECTORY))
+        for level in 0..<3000 {
+            try #require(mkdirat(folder.number, "level", 0o700) == 0)
+            if level % 100 == 0 { close(openat(folder.number, "file", O_WRONLY | O_CREAT, 0o600)) }
+            folder = Descriptor(openat(folder.number, "level", O_RDONLY | O_DIRECTORY))
+        }
+        try Files.removeTree(scratch("tree"))
+        #expect(try Files.list(scratch.path) == [])
+    }
+
+    /// Between a look at a name and its use whoever else can write there may make it mean something else.
+    @Test func nothingIsReadOutOfAConfinedFolder() throws {
+        let scratch = try Scratch()
+        try Files.makeDirectories(scratch("job/sub"))
+        try Files.makeDirectories(scratch("secret"))
+        for path in ["job/sub/file", "secret/file"] { try Files.writeAtomically([7], to: scratch(path)) }
+        #expect(symlink("../secret", scratch("job/link")) == 0)
+        func reads(_ path: String) -> [Bool] {
+            let whole = scratch(path)
+            return [
+                (try? Files.read(whole, limit: 9)) == [7], (try? MappedFile(whole).contents) == [7],
+                (try? Files.list(Files.parent(of: whole))) == ["file"],
+                (try? Files.read("file", beneath: Files.parent(of: whole), limit: 9)) == [7],
+            ]
+        }
+        #expect(reads("job/link/file") == [true, true, false, true])
+        try Files.confine(scratch("job"))
+        #expect(reads("job/link/file") == [false, false, false, false])
+        #expect(reads("job/sub/file") == [true, true, true, true])
+        #expect(reads("job/sub/../../secret/file") == [false, false, false, false])
+        // It is a matter of that folder alone.
+        #expect(reads("secret/file") == [true, true, true, true])
     }
 
     @Test func pathsAreTakenApart() {

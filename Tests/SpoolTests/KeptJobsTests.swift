@@ -49,6 +49,22 @@ import Testing
         #expect(bench.events.names.last == "kept-removed")
     }
 
+    /// To look at all of them costs seconds where there are very many.
+    @Test func theyAreLookedAtWhenTheFirstOnesTimeIsOver() throws {
+        let bench = try Bench()
+        bench.limits.keepsDoneSeconds = 60
+        let spool = try bench.open()
+        try spool.removeExpired()
+        #expect(spool.nextExpiry == .max)
+        _ = try end(bench, spool, as: "done")
+        let kept = try #require(try Spool.kept(bench.folders, bench.limits).first)
+        #expect((kept.expires...kept.expires + 1).contains(spool.nextExpiry))
+        // Other limits, other times.
+        spool.limits.keepsDoneSeconds = 1
+        try spool.removeExpired(at: kept.published + 1)
+        #expect(bench.kept == [])
+    }
+
     @Test func whatCannotBeRemovedKeepsNothingElseFromIt() throws {
         let bench = try Bench()
         let spool = try bench.open()
@@ -156,6 +172,11 @@ import Testing
 @Suite struct RequestTests {
     @Test func aRequestIsAskedOnceAndAnsweredOnce() throws {
         let bench = try Bench()
+        // Not by whoever asks before there is a daemon, and maybe as root.
+        #expect { try Request(.hold, try #require(JobID("x")), of: bench.folders) } throws: {
+            ($0 as? PosixError)?.errno == ENOENT
+        }
+        #expect(bench.entries == [] && !Files.exists(bench.folders.requests))
         let spool = try bench.open()
         let request = try Request(.hold, try #require(JobID("nightly.2026-11-20")), of: bench.folders)
         #expect(try spool.requests() == [request])

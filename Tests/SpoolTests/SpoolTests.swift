@@ -188,6 +188,47 @@ import Testing
         #expect { try Spool(folders, reader: Bench.read) } throws: { ($0 as? SpoolError)?.code == .foldersOverlap }
     }
 
+    /// What lies in a folder of the spool's is taken for a job or a result of it.
+    @Test(arguments: [
+        ("", "/work", "/outbox"), ("/inbox", "", "/outbox"), ("/inbox", "/work", ""), ("/a", "/a/b", "/c"),
+        ("/a", "/b", "/link/c"),
+    ])
+    func noFolderLiesInAnother(inbox: String, work: String, outbox: String) throws {
+        let bench = try Bench()
+        try Files.makeDirectories("\(bench.path)/a/c")
+        #expect(symlink("a", "\(bench.path)/link") == 0)
+        let folders = Spool.Folders(
+            inbox: bench.path + inbox, work: bench.path + work, outbox: bench.path + outbox)
+        #expect { try Spool(folders, reader: Bench.read) } throws: { ($0 as? SpoolError)?.code == .foldersOverlap }
+    }
+
+    @Test func whatElseIsUnderWorkIsLeftAlone() throws {
+        let bench = try Bench()
+        for name in ["kernels", ".snapshot", "lost+found", "0123456789abc", "0123456789ABC-x"] {
+            try Files.makeDirectories("\(bench.folders.work)/\(name)/inner")
+        }
+        let before = bench.entries
+        #expect(try bench.open().recover() == Recovery())
+        #expect(before.count == 5 && bench.entries == before)
+    }
+
+    /// Anybody who may drop a file can date it.
+    @Test(arguments: [-1 << 40, 9_250_000_000, 1 << 33, 1 << 34]) func aDateOfNoSenseStopsNothing(seconds: Int) throws {
+        let bench = try Bench()
+        bench.limits.settlingSeconds = 2
+        try bench.drop("id a", as: "a.json")
+        try bench.dropFolder(["manifest.json": "id b"], as: "b")
+        try bench.drop("", as: "empty.json")
+        let times = [timespec](repeating: timespec(tv_sec: seconds, tv_nsec: 0), count: 2)
+        for name in ["a.json", "b", "b/manifest.json", "empty.json"] {
+            try #require(utimensat(AT_FDCWD, "\(bench.folders.inbox)/\(name)", times, 0) == 0)
+        }
+        let spool = try bench.open()
+        let scan = try spool.inbox.scan()
+        #expect(scan.ready.sorted() == ["a.json", "b"])
+        for name in scan.ready { #expect(try spool.take(name) != nil) }
+    }
+
     @Test func foldersOnTwoFileSystemsAreRefused() throws {
         let bench = try Bench()
         guard try Files.status("/tmp").device != Files.status(bench.path).device else { return }

@@ -121,7 +121,7 @@ import Testing
     }
 
     @Test func builtInTasksAreFoundByBothNames() {
-        #expect(TaskDefinition.builtInNames.count == 7)
+        #expect(TaskDefinition.all.count == 7)
         for (key, id) in [
             ("citation", "LaMP_1"), ("movie_tagging", "LaMP_2M"), ("news_categorize", "LaMP_2N"),
             ("product_rating", "LaMP_3"), ("news_headline", "LaMP_4"), ("scholarly_title", "LaMP_5"),

@@ -24,7 +24,7 @@ import Testing
 
     @Test func builtInPromptsAreTheAuthors() throws {
         let cases = try Fixture.read([LaMPCase].self, "lamp")
-        #expect(cases.map(\.task).sorted() == TaskDefinition.builtInNames.sorted())
+        #expect(cases.map(\.task).sorted() == TaskDefinition.all.map(\.name).sorted())
         for lamp in cases {
             let task = try #require(TaskDefinition.builtIn(lamp.task))
             for expected in lamp.users {

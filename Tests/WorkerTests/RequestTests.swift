@@ -67,7 +67,9 @@ import Testing
         defer { bench.remove() }
         try bench.drop("a")
         let (folders, signals) = (bench.folders, bench.signals)
+        let isFirst = Atomic(true)
         bench.when("attempt-started") {
+            guard isFirst.exchange(false, ordering: .relaxed) else { return }
             usleep(100_000)
             Self.ask(.hold, "a", folders)
         }
@@ -83,6 +85,65 @@ import Testing
         bench.when("service-ready") { Self.ask(.release, "a", folders) }
         try bench.serve("seal")
         #expect(bench.result("a").contains("done"))
+    }
+
+    /// A hold that is taken back while the worker still comes to its end holds nothing.
+    @Test func aHoldCanBeTakenBackWhileTheJobRuns() throws {
+        let bench = try ServiceBench()
+        defer { bench.remove() }
+        try bench.drop("a")
+        let (folders, path) = (bench.folders, bench.path)
+        let answers = Atomic(0)
+        let isFirst = Atomic(true)
+        bench.when("attempt-started") {
+            guard isFirst.exchange(false, ordering: .relaxed) else { return }
+            // It does not stop at once.
+            while !Files.exists("\(path)/tried") { usleep(1000) }
+            Self.ask(.hold, "a", folders)
+        }
+        bench.when("request-answered") {
+            switch answers.add(1, ordering: .relaxed).newValue {
+            case 1: Self.ask(.release, "a", folders)
+            default: try? Files.writeAtomically([], to: "\(path)/released")
+            }
+        }
+        try bench.serve(
+            """
+            base=$folder/../..
+            [ -e $base/tried ] && { seal; exit 0; }
+            trap : TERM; touch $base/tried
+            until [ -e $base/released ]; do sleep 0.01; done
+            exit 75
+            """)
+        #expect(bench.result("a").contains("done"))
+        #expect(answers.load(ordering: .relaxed) == 2)
+    }
+
+    /// An end that was promised is not turned into a hold.
+    @Test func aCancelledJobIsNotHeld() throws {
+        let bench = try ServiceBench()
+        defer { bench.remove() }
+        try bench.drop("a")
+        let (folders, path) = (bench.folders, bench.path)
+        let answers = Atomic(0)
+        bench.when("attempt-started") {
+            while !Files.exists("\(path)/tried") { usleep(1000) }
+            Self.ask(.cancel, "a", folders)
+        }
+        bench.when("request-answered") {
+            switch answers.add(1, ordering: .relaxed).newValue {
+            case 1: Self.ask(.hold, "a", folders)
+            default: try? Files.writeAtomically([], to: "\(path)/answered")
+            }
+        }
+        try bench.serve(
+            """
+            base=$folder/../..
+            trap : TERM; touch $base/tried
+            until [ -e $base/answered ]; do sleep 0.01; done
+            exit 75
+            """)
+        #expect(bench.result("a").contains("cancelled"))
     }
 
     @Test func whatCannotBeDoneIsAnsweredSo() throws {

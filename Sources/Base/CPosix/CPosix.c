@@ -20,14 +20,14 @@ int cposix_rename_noreplace(const char *from, const char *to) {
     return renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE);
 }
 
-int cposix_open_beneath(int root, const char *path) {
+int cposix_open_beneath(int root, const char *path, int flags) {
     struct open_how how = {
-        .flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK,
+        .flags = (unsigned)(flags | O_CLOEXEC),
         .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS,
     };
     int found = (int)syscall(SYS_openat2, root, path, &how, sizeof how);
     // systemd's RestrictSUIDSGID= takes it away, since a filter cannot look into `how`; so do some sandboxes.
-    return found < 0 && errno == ENOSYS ? cposix_open_step_by_step(root, path) : found;
+    return found < 0 && errno == ENOSYS ? cposix_open_step_by_step(root, path, flags) : found;
 }
 
 static int give_up(int folder, int root, int error) {
@@ -36,7 +36,7 @@ static int give_up(int folder, int root, int error) {
     return -1;
 }
 
-int cposix_open_step_by_step(int root, const char *path) {
+int cposix_open_step_by_step(int root, const char *path, int flags) {
     if (*path == '/') return give_up(root, root, EXDEV);
     int folder = root;
     for (const char *at = path;;) {
@@ -50,8 +50,7 @@ int cposix_open_step_by_step(int root, const char *path) {
         int is_last = *at == 0;
         at += strspn(at, "/");
         if (strcmp(name, "..") == 0) return give_up(folder, root, EXDEV);
-        int flags = is_last ? O_RDONLY | O_NONBLOCK : O_PATH | O_DIRECTORY;
-        int next = openat(folder, name, flags | O_NOFOLLOW | O_CLOEXEC);
+        int next = openat(folder, name, (is_last ? flags : O_PATH | O_DIRECTORY) | O_NOFOLLOW | O_CLOEXEC);
         if (next < 0) {
             int error = errno;
             struct stat status;
@@ -65,6 +64,34 @@ int cposix_open_step_by_step(int root, const char *path) {
         if (is_last) return next;
         folder = next;
     }
+}
+
+static struct {
+    int folder;
+    size_t length;
+    char path[4096];
+} confined = {.folder = -1};
+
+int cposix_confine(const char *folder) {
+    size_t length = strlen(folder);
+    if (length >= sizeof confined.path) {
+        errno = ENAMETOOLONG;
+        return -1;
+    }
+    int found = open(folder, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (found < 0) return -1;
+    if (confined.folder >= 0) close(confined.folder);
+    memcpy(confined.path, folder, length + 1);
+    confined.length = length;
+    confined.folder = found;
+    return 0;
+}
+
+int cposix_open(const char *path, int flags) {
+    int is_below = confined.folder >= 0 && strncmp(path, confined.path, confined.length) == 0 && path[confined.length] == '/';
+    if (!is_below) return open(path, flags | O_CLOEXEC);
+    const char *rest = path + confined.length;
+    return cposix_open_beneath(confined.folder, rest + strspn(rest, "/"), flags);
 }
 
 int cposix_pipe(int ends[2]) { return pipe2(ends, O_CLOEXEC); }

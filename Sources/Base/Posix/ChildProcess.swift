@@ -19,24 +19,16 @@ public final class ChildProcess: Sendable {
 
     /// Starts `path` with `arguments` after its own name.
     ///
-    /// - Parameters:
-    ///   - environment: all of it; nil for this process's own.
-    ///   - inheriting: the child's descriptor number to a descriptor of this process; 0, 1 and 2 are passed on unless named.
+    /// - Parameter inheriting: the child's descriptor number to a descriptor of this process; 0, 1 and 2 are passed on unless named.
     public init(
-        _ path: String, arguments: [String] = [], environment: [String: String]? = nil,
-        inheriting: [Int32: Descriptor] = [:]
+        _ path: String, arguments: [String] = [], inheriting: [Int32: Descriptor] = [:]
     ) throws(PosixError) {
         let inherited = inheriting.map { cposix_inherited(source: $0.value.number, target: $0.key) }
         let words = ([path] + arguments).map { strdup($0) } + [nil]
-        let variables = environment.map { $0.map { strdup("\($0.key)=\($0.value)") } + [nil] }
-        defer {
-            for word in words { free(word) }
-            for variable in variables ?? [] { free(variable) }
-        }
+        defer { for word in words { free(word) } }
         id = try system("execve", path) {
             withExtendedLifetime(inheriting) {
-                variables.map { cposix_spawn(path, words, $0, inherited, Int32(inherited.count), SIGKILL) }
-                    ?? cposix_spawn(path, words, environ, inherited, Int32(inherited.count), SIGKILL)
+                cposix_spawn(path, words, environ, inherited, Int32(inherited.count), SIGKILL)
             }
         }
         let process = id

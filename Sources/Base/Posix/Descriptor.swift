@@ -26,11 +26,6 @@ public final class Descriptor: Sendable {
         return file
     }
 
-    /// Opens /dev/null.
-    public static func null() throws(PosixError) -> Descriptor {
-        Descriptor(try system("open", "/dev/null") { open("/dev/null", O_RDWR | O_CLOEXEC) })
-    }
-
     /// One read of at most `limit` bytes; empty at the end of the file, nil when a non-blocking descriptor has nothing yet.
     public func read(limit: Int = 65536) throws(PosixError) -> [UInt8]? {
         var bytes = [UInt8](repeating: 0, count: limit)

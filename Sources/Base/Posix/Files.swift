@@ -21,7 +21,7 @@ public enum Files {
         public let inode: UInt64
         /// The user id of the owner.
         public let owner: UInt32
-        /// The last modification, in nanoseconds since 1970.
+        /// The last modification, in nanoseconds since 1970: the nearest from there to 2262.
         public let modified: Int64
 
         init(_ status: stat) {
@@ -36,7 +36,9 @@ public enum Files {
             device = UInt64(status.st_dev)
             inode = UInt64(status.st_ino)
             owner = status.st_uid
-            modified = Int64(status.st_mtim.tv_sec) &* 1_000_000_000 &+ Int64(status.st_mtim.tv_nsec)
+            // Anybody can date a file before 1970 or after 2262.
+            let seconds = min(max(0, Int64(status.st_mtim.tv_sec)), Int64.max / 1_000_000_000 - 1)
+            modified = seconds * 1_000_000_000 + min(max(0, Int64(status.st_mtim.tv_nsec)), 999_999_999)
         }
     }
 
@@ -66,6 +68,13 @@ public enum Files {
     /// Whether there is something at `path`; an error where that cannot be found out.
     public static func isPresent(_ path: String) throws(PosixError) -> Bool { try statusIfPresent(path) != nil }
 
+    /// The absolute path that `path` leads to, symbolic links followed; `path` itself where there is nothing.
+    public static func canonical(_ path: String) -> String {
+        guard let found = realpath(path, nil) else { return path }
+        defer { free(found) }
+        return String(cString: found)
+    }
+
     /// As `status(_:)`, and nil where there is nothing.
     public static func statusIfPresent(_ path: String) throws(PosixError) -> Status? {
         do throws(PosixError) { return try status(path) } catch {
@@ -89,9 +98,7 @@ public enum Files {
 
     /// - Parameter limit: names after so many are not read: which ones those are, the file system decides.
     public static func listing(_ folder: String, limit: Int = .max) throws(PosixError) -> Listing {
-        let descriptor = try system("open", folder) {
-            Glibc.open(folder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
-        }
+        let descriptor = try system("open", folder) { cposix_open(folder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW) }
         var listing = Listing()
         try forEachEntry(of: descriptor, path: folder) { name in
             if let name = String(validatingCString: name) {
@@ -114,8 +121,7 @@ public enum Files {
     /// Opens for reading what `read(_:limit:)` reads. Unlike a mapping it is safe against whoever else can write the file.
     public static func open(_ path: String) throws(PosixError) -> Descriptor {
         guard !path.utf8.contains(0) else { throw PosixError(call: "open", path: path, errno: EINVAL) }
-        let flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW
-        let descriptor = Descriptor(try system("open", path) { Glibc.open(path, flags) })
+        let descriptor = Descriptor(try system("open", path) { cposix_open(path, O_RDONLY | O_NONBLOCK | O_NOFOLLOW) })
         try checkRegular(descriptor, path: path)
         return descriptor
     }
@@ -125,10 +131,17 @@ public enum Files {
     public static func read(_ relative: String, beneath root: String, limit: Int) throws(PosixError) -> [UInt8] {
         let path = "\(root)/\(relative)"
         guard !path.utf8.contains(0) else { throw PosixError(call: "openat2", path: path, errno: EINVAL) }
-        let folder = Descriptor(try system("open", root) { Glibc.open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC) })
-        let descriptor = Descriptor(try system("openat2", path) { cposix_open_beneath(folder.number, relative) })
+        let folder = Descriptor(try system("open", root) { cposix_open(root, O_RDONLY | O_DIRECTORY) })
+        let descriptor = Descriptor(
+            try system("openat2", path) { cposix_open_beneath(folder.number, relative, O_RDONLY | O_NONBLOCK) })
         try checkRegular(descriptor, path: path)
         return try contents(of: descriptor, path: path, limit: limit)
+    }
+
+    /// From now on nothing below `folder` is opened for reading through a symbolic link, or out of it, whatever others who can
+    /// write there make of the names between a check and the use. Once in a process, before there is a second thread.
+    public static func confine(_ folder: String) throws(PosixError) {
+        try system("open", folder) { cposix_confine(folder) }
     }
 
     /// Whether anybody has the regular file open for writing, nil where that cannot be found out.
@@ -157,7 +170,7 @@ public enum Files {
         var status = statvfs()
         try system("statvfs", path) { statvfs(path, &status) }
         return Room(
-            bytes: Int(status.f_bavail) &* Int(status.f_frsize),
+            bytes: Int(min(Double(status.f_bavail) * Double(status.f_frsize), 1e18)),
             byteShare: status.f_blocks == 0 ? 1 : Double(status.f_bavail) / Double(status.f_blocks),
             inodeShare: status.f_files == 0 ? 1 : Double(status.f_favail) / Double(status.f_files))
     }

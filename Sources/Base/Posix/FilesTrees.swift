@@ -48,7 +48,9 @@ extension Files {
             switch status.kind {
             case .regular:
                 survey.files += 1
-                survey.size += status.size
+                // Holes make a file as large as one likes.
+                let (sum, isTooLarge) = survey.size.addingReportingOverflow(status.size)
+                survey.size = isTooLarge ? .max : sum
             case .directory:
                 survey.folders += 1
                 if depth == 0 {
@@ -77,23 +79,62 @@ extension Files {
     }
 
     /// Removes `path` and everything below it; symbolic links are removed, never followed. Fine where it does not exist.
+    ///
+    /// However deep it is: what lies deeper than a few levels is moved up first, so that neither descriptors nor the stack run
+    /// out. `ENOTEMPTY` where somebody else goes on filling it.
     public static func removeTree(_ path: String) throws(PosixError) {
-        try removeEntry(path, in: AT_FDCWD, path: path)
+        guard try !removeName(path, in: AT_FDCWD, path: path) else { return }
+        let root = try open(folder: path, in: AT_FDCWD, path: path)
+        var moved = 0
+        for _ in 0..<10_000 {
+            let before = moved
+            try empty(root, of: root, depth: 0, path: path, &moved)
+            if moved == before { break }
+        }
+        try system("rmdir", path) { unlinkat(AT_FDCWD, path, AT_REMOVEDIR) }
     }
 
-    private static func removeEntry(_ name: UnsafePointer<CChar>, in folder: Int32, path: String) throws(PosixError) {
-        try willChange("unlink", path)
-        if unlinkat(folder, name, 0) == 0 || errno == ENOENT { return }
-        guard errno == EISDIR || errno == EPERM else { throw PosixError(call: "unlink", path: path, errno: errno) }
-        let inner = Descriptor(
-            try system("open", path) { openat(folder, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC) })
+    /// - Parameters:
+    ///   - root: where folders deeper than a few levels are moved to.
+    ///   - moved: how many that were.
+    private static func empty(
+        _ folder: Descriptor, of root: Descriptor, depth: Int, path: String, _ moved: inout Int
+    ) throws(PosixError) {
         // Entries may vanish from under a listing that is still read; so read it whole first.
         var names: [[CChar]] = []
-        try forEachEntry(of: dup(inner.number), path: path) {
+        // Not a copy of the descriptor, which would go on reading where the last listing ended.
+        let listed = try system("open", path) { openat(folder.number, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC) }
+        try forEachEntry(of: listed, path: path) {
             names.append(Array(UnsafeBufferPointer(start: $0, count: strlen($0) + 1)))
             return true
         }
-        for entry in names { try removeEntry(entry, in: inner.number, path: path) }
-        try system("rmdir", path) { unlinkat(folder, name, AT_REMOVEDIR) }
+        for name in names where try !removeName(name, in: folder.number, path: path) {
+            if depth < 16 {
+                let inner = try open(folder: name, in: folder.number, path: path)
+                try empty(inner, of: root, depth: depth + 1, path: path, &moved)
+                try system("rmdir", path) { unlinkat(folder.number, name, AT_REMOVEDIR) }
+            } else {
+                moved += 1
+                let place = String(UInt64.random(in: .min ... .max), radix: 36)
+                try system("rename", path) { renameat(folder.number, name, root.number, place) }
+            }
+        }
+    }
+
+    /// - Returns: false for a folder, which is still there.
+    private static func removeName(
+        _ name: UnsafePointer<CChar>, in folder: Int32, path: String
+    ) throws(PosixError) -> Bool {
+        try willChange("unlink", path)
+        if unlinkat(folder, name, 0) == 0 || errno == ENOENT { return true }
+        guard errno == EISDIR || errno == EPERM else { throw PosixError(call: "unlink", path: path, errno: errno) }
+        return false
+    }
+
+    private static func open(
+        folder name: UnsafePointer<CChar>, in folder: Int32, path: String
+    ) throws(PosixError) -> Descriptor {
+        Descriptor(
+            try system("open", path) { openat(folder, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC) })
     }
 }

@@ -1,3 +1,4 @@
+internal import CPosix
 import Glibc
 
 /// A regular file mapped read-only for as long as the value lives.
@@ -18,8 +19,7 @@ public final class MappedFile: @unchecked Sendable {
     public init(_ path: String, followLinks: Bool = true) throws(PosixError) {
         self.path = path
         guard !path.utf8.contains(0) else { throw PosixError(call: "open", path: path, errno: EINVAL) }
-        let flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | (followLinks ? 0 : O_NOFOLLOW)
-        let descriptor = open(path, flags)
+        let descriptor = cposix_open(path, O_RDONLY | O_NONBLOCK | (followLinks ? 0 : O_NOFOLLOW))
         guard descriptor >= 0 else { throw PosixError(call: "open", path: path, errno: errno) }
         defer { close(descriptor) }
         var status = stat()

@@ -92,7 +92,8 @@ extension Configuration {
         static let all: [Key] = [
             .path(
                 "inbox", \.inbox,
-                "The folder that jobs are dropped into. It, work and outbox are on one file system and one mount."),
+                "The folder that jobs are dropped into. It, work and outbox are on one file system and one mount, none in "
+                    + "another."),
             .path("work", \.work, "Where claimed jobs are, readable for the daemon alone."),
             .path("outbox", \.outbox, "The folder of results."),
             .path("models", \.models, "Where manifests name bases, beside what comes with them."),

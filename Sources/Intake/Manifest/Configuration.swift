@@ -5,7 +5,7 @@ import JSON
 /// One commented JSON5 file; every key has a default, and a variable `PRIMED_KEY` of the environment goes before the
 /// file. Relative paths are relative to the file's folder.
 public struct Configuration: Equatable, Sendable {
-    /// The folder that jobs are dropped into. It, `work` and `outbox` are on one file system and one mount.
+    /// The folder that jobs are dropped into. It, `work` and `outbox` are on one file system and one mount, none in another.
     public var inbox = "/var/lib/primed/inbox"
     /// Where claimed jobs are, readable for the daemon alone.
     public var work = "/var/lib/primed/work"

@@ -113,6 +113,7 @@ extension Spool {
         }
         try outbox.publish(folder, as: name, digest: digest, keptIn: keeper(of: .rejected))
         rejected += 1
+        noteExpiry(of: .rejected)
     }
 
     // MARK: - What may be looked at

@@ -37,10 +37,22 @@ extension Spool {
     /// The place of the next job under `work`. The names' order is the order of the claims.
     func nextEntry(for name: String) -> JobFolder {
         latestEntry = max(latestEntry + 1, WallClock.nanoseconds())
-        let time = String(latestEntry, radix: 36)
         let id = JobID(fileName: name).description.prefix(40)
-        return JobFolder(
-            claimed: "\(folders.work)/\(String(repeating: "0", count: 13 - time.utf8.count))\(time)-\(id)")
+        return JobFolder(claimed: "\(folders.work)/\(Self.digits(of: latestEntry))-\(id)")
+    }
+
+    /// To base 36, as many as hold any time.
+    private static func digits(of time: Int64) -> String {
+        let digits = String(time, radix: 36)
+        return String(repeating: "0", count: 13 - digits.utf8.count) + digits
+    }
+
+    /// Whether a name under `work` is a job's. Whatever else somebody has put there is not touched.
+    static func isEntry(_ name: String) -> Bool {
+        guard let dash = name.firstIndex(of: "-"), let time = Int64(name[..<dash], radix: 36), time >= 0 else {
+            return false
+        }
+        return digits(of: time) == name[..<dash]
     }
 
     /// Makes what was dropped durable before its name is: whoever wrote it may not have, and after a power cut an empty file
@@ -63,7 +75,9 @@ extension Spool {
 
     /// - Parameter entries: how many names may still be looked at; a folder of more will be refused.
     private func requireChangeable(_ folder: String, depth: Int, _ entries: inout Int) throws(PosixError) {
-        guard depth <= 16, entries > 0 else { return }
+        guard entries > 0 else { return }
+        // Much deeper than what will be refused: whether it could be emptied would take too long to find out.
+        guard depth <= 64 else { throw PosixError(call: "access", path: folder, errno: ENAMETOOLONG) }
         guard Files.mayChange(folder) else { throw PosixError(call: "access", path: folder, errno: EACCES) }
         for name in try Files.listing(folder, limit: entries).names {
             entries -= 1

@@ -137,7 +137,9 @@ public struct Inbox: Sendable {
         let path = "\(path)/\(candidate.name)"
         switch candidate.status.kind {
         case .regular: return Files.isBeingWritten(path).map { !$0 } ?? (isAnnounced || isQuiet(candidate.status))
-        case .directory: return isAnnounced || isFolderQuiet(path, candidate.status, depth: 0)
+        case .directory:
+            var entries = Spool.Limits().files
+            return isAnnounced || isFolderQuiet(path, candidate.status, depth: 0, &entries)
         case .symbolicLink, .special: return true
         }
     }
@@ -153,19 +155,22 @@ public struct Inbox: Sendable {
 
     /// Whether nothing in the folder changes any more. One too deep or too wide to look through will be refused, so it may be
     /// taken.
-    private func isFolderQuiet(_ path: String, _ status: Files.Status, depth: Int) -> Bool {
-        let widest = Spool.Limits().files
+    ///
+    /// - Parameter entries: how many names may still be looked at.
+    private func isFolderQuiet(_ path: String, _ status: Files.Status, depth: Int, _ entries: inout Int) -> Bool {
         guard depth < 16 else { return true }
-        guard isQuiet(status), let names = try? Files.listing(path, limit: widest).names else { return false }
-        if names.count == widest { return true }
-        return names.allSatisfy { name in
+        guard isQuiet(status), let names = try? Files.listing(path, limit: entries + 1).names else { return false }
+        for name in names {
+            entries -= 1
+            if entries < 0 { return true }
             let inner = "\(path)/\(name)"
             guard let status = try? Files.status(inner) else { return false }
             switch status.kind {
-            case .regular: return isQuiet(status) && Files.isBeingWritten(inner) != true
-            case .directory: return isFolderQuiet(inner, status, depth: depth + 1)
-            case .symbolicLink, .special: return true
+            case .regular: if !isQuiet(status) || Files.isBeingWritten(inner) == true { return false }
+            case .directory: if !isFolderQuiet(inner, status, depth: depth + 1, &entries) { return false }
+            case .symbolicLink, .special: continue
             }
         }
+        return true
     }
 }

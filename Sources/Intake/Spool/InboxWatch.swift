@@ -3,7 +3,6 @@ import Posix
 /// Hears from the kernel when something is dropped into the inbox.
 public final class InboxWatch {
     private let inotify: Inotify
-    private let watch: Int32
 
     /// When names were said to have been closed after writing or moved in, in nanoseconds since 1970; those that were not
     /// forgotten yet.
@@ -14,7 +13,7 @@ public final class InboxWatch {
     /// Begins to watch. Scan afterwards, so that nothing falls between.
     public init(_ inbox: Inbox) throws(PosixError) {
         inotify = try Inotify()
-        watch = try inotify.watch(inbox.path, for: [.closedAfterWriting, .movedIn, .created])
+        _ = try inotify.watch(inbox.path, for: [.closedAfterWriting, .movedIn, .created])
     }
 
     /// Readable when there is news.

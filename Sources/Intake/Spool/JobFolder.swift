@@ -54,8 +54,8 @@ public struct JobFolder: Sendable, Equatable {
 
     /// The job's id: the one that the manifest says, or the one that its file's name makes.
     public func id(written: String?) throws(PosixError) -> JobID {
-        if let id = written.flatMap({ JobID($0) }) { return id }
-        return JobID(fileName: try Files.isPresent(origin) ? readOrigin().name : Files.name(of: manifest))
+        JobID(
+            written: written, fileName: try Files.isPresent(origin) ? readOrigin().name : Files.name(of: manifest))
     }
 
     /// What was dropped into the inbox.

@@ -10,6 +10,11 @@ public struct JobID: Hashable, Sendable, CustomStringConvertible {
         description = text
     }
 
+    /// The id that a manifest says, or the one that the name it was dropped under makes.
+    public init(written: String?, fileName: String) {
+        self = written.flatMap { JobID($0) } ?? JobID(fileName: fileName)
+    }
+
     /// The id of a job that brings none, from the name it was dropped under, without `.json`.
     public init(fileName: String) {
         description = plainID(of: fileName.hasSuffix(".json") ? String(fileName.dropLast(5)) : fileName)

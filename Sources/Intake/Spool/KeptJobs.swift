@@ -23,17 +23,40 @@ extension Spool {
     /// Where a job of that outcome is kept; nil if it goes at once.
     func keeper(of status: JobStatus) -> String? { limits.keepsSeconds(status) > 0 ? folders.kept : nil }
 
-    /// Removes the kept jobs whose time is over.
-    public func removeExpired(at time: Int64 = WallClock.nanoseconds() / 1_000_000_000) throws(PosixError) {
-        for job in try Self.kept(folders, limits) where job.expires <= time {
-            try outbox.retire(JobFolder(claimed: "\(folders.kept)/\(job.name)"))
-            log(.keptRemoved(job.name))
-        }
+    /// Takes note that a job was kept.
+    func noteExpiry(of status: JobStatus) {
+        guard limits.keepsSeconds(status) > 0 else { return }
+        let time = WallClock.nanoseconds() / 1_000_000_000
+        nextExpiry = min(nextExpiry, time + Int64(limits.keepsSeconds(status)))
+    }
+
+    /// Removes the kept jobs whose time is over, as far as one look goes. Costs nothing before the first one's is.
+    ///
+    /// - Parameter sign: called between removals.
+    /// - Returns: whether there are more.
+    @discardableResult
+    public func removeExpired(
+        at time: Int64 = WallClock.nanoseconds() / 1_000_000_000, sign: () -> Void = {}
+    ) throws(PosixError) -> Bool {
         // What an earlier removal left; what cannot be removed keeps nothing else from it.
         for name in try Files.list(folders.kept) where Self.isRemnant(name) {
             do throws(PosixError) { try Files.removeTree("\(folders.kept)/\(name)") } catch { log(.trouble(error)) }
         }
+        guard time >= nextExpiry else { return false }
+        let kept = try Self.kept(folders, limits)
+        let expired = kept.filter { $0.expires <= time }
+        for job in expired.prefix(Self.mostRemovals) {
+            try outbox.retire(JobFolder(claimed: "\(folders.kept)/\(job.name)"))
+            log(.keptRemoved(job.name))
+            sign()
+        }
+        guard expired.count <= Self.mostRemovals else { return true }
+        nextExpiry = kept.filter { $0.expires > time }.map(\.expires).min() ?? .max
+        return false
     }
+
+    /// Removals at a look: a change of the limits may end the time of very many at once.
+    private static let mostRemovals = 1000
 
     /// The kept jobs of a spool, by name; nobody needs to serve it.
     public static func kept(_ folders: Folders, _ limits: Limits) throws(PosixError) -> [KeptJob] {

@@ -22,9 +22,13 @@ extension Spool {
         var recovery = Recovery()
         for name in try Files.list(folders.work) {
             let path = "\(folders.work)/\(name)"
-            if known.contains(path) || path == folders.kept || path == folders.requests { continue }
+            if known.contains(path) { continue }
             do throws(PosixError) {
-                if Self.isRemnant(name) { try Files.removeTree(path) } else { try recover(path, &recovery) }
+                if Self.isRemnant(name) {
+                    try Files.removeTree(path)
+                } else if Self.isEntry(name) {
+                    try recover(path, &recovery)
+                }
             } catch {
                 log(.trouble(error))
                 recovery.isPartial = recovery.isPartial || error.mayPass
@@ -36,7 +40,7 @@ extension Spool {
 
     /// Whether a name under `work` is what a step that was cut short left: jobs, kept ones and requests never begin with a
     /// dot. (How they end, whoever dropped them decides.)
-    static func isRemnant(_ name: String) -> Bool { name.hasPrefix(".") }
+    static func isRemnant(_ name: String) -> Bool { name.hasPrefix(".") && name.hasSuffix(".tmp") }
 
     private func recover(_ path: String, _ recovery: inout Recovery) throws(PosixError) {
         guard try Files.status(path).kind == .directory else { return }
@@ -46,6 +50,7 @@ extension Spool {
         } else if let (name, status) = try outbox.finishPublishing(folder, keptIn: folders.kept) {
             log(.jobPublished(name, status: status.rawValue))
             recovery.published.append(status)
+            nextExpiry = 0
             return
         }
         if try wasClaimed(folder) {

@@ -41,12 +41,12 @@ public struct Request: Sendable, Equatable {
 
     // MARK: - The operator's side
 
-    /// Asks the daemon of a spool, or the next one that serves it.
+    /// Asks the daemon of a spool, or the next one that serves it. `ENOENT` where none has served it yet, so that there are no
+    /// jobs: the folder of requests is the daemon's to make, and would be root's if root asked first.
     public init(_ command: Command, _ job: JobID, of folders: Spool.Folders) throws(PosixError) {
         self.command = command
         self.job = job.description
         nonce = String(UInt64.random(in: .min ... .max), radix: 36)
-        try Files.makeDirectories(folders.requests, mode: 0o700)
         try Files.writeAtomically([], to: "\(folders.requests)/\(fileName)", mode: 0o600)
     }
 

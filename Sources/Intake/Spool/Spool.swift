@@ -28,6 +28,20 @@ public final class Spool {
         public var kept: String { "\(work)/kept" }
         /// What operators ask for, see `Request`.
         public var requests: String { "\(work)/requests" }
+
+        /// Refuses a folder that serves twice or lies in another one: what is in a folder is taken for a job or a result.
+        public func requireSeparate() throws(SpoolError) {
+            let paths = [inbox, work, outbox]
+            let places = paths.map { "\(Files.canonical($0))/" }
+            for (inner, place) in places.enumerated() {
+                for (outer, other) in places.enumerated() where inner != outer && place.hasPrefix(other) {
+                    throw SpoolError(
+                        .foldersOverlap, paths[inner],
+                        found: place == other ? "the folder serves twice" : "the folder lies in \(paths[outer])",
+                        remedy: "give inbox, work and outbox a folder each, beside each other")
+                }
+            }
+        }
     }
 
     /// How much a job may bring, how often it is tried, and how long it is kept.
@@ -70,7 +84,7 @@ public final class Spool {
 
     public let folders: Folders
     /// May change while the spool is served, but for `settlingSeconds`.
-    public var limits: Limits
+    public var limits: Limits { didSet { nextExpiry = 0 } }
     public let inbox: Inbox
     public let outbox: Outbox
     /// Held as long as any process that has this descriptor lives; workers inherit it, so that no second daemon begins
@@ -83,6 +97,8 @@ public final class Spool {
     var live: [String: SpooledJob] = [:]
     /// Manifests that were refused since this daemon began.
     public internal(set) var rejected = 0
+    /// When the first kept job's time is over, in seconds since 1970, or earlier.
+    var nextExpiry: Int64 = 0
     /// What the name of the last place under `work` began with.
     var latestEntry: Int64 = 0
 
@@ -102,7 +118,7 @@ public final class Spool {
         } catch {
             throw SpoolError(error, remedy: "make the folder, or name another one in the configuration")
         }
-        try Self.checkSeparate(folders)
+        try folders.requireSeparate()
         lock = try Self.takeLock("\(folders.work)/daemon.lock", seconds: limits.lockSeconds)
         try Self.checkRenames(folders)
     }
@@ -124,6 +140,7 @@ public final class Spool {
         let status = written ?? .failed
         let name = try outbox.publish(job.folder, as: job.id, digest: job.digest, keptIn: keeper(of: status))
         live[job.id] = nil
+        noteExpiry(of: status)
         log(.jobPublished(name, status: status.rawValue))
         return status
     }
@@ -135,16 +152,6 @@ public final class Spool {
     }
 
     // MARK: - Opening
-
-    private static func checkSeparate(_ folders: Folders) throws(SpoolError) {
-        let paths = [folders.inbox, folders.work, folders.outbox]
-        let identities = paths.map { path in (try? Files.status(path)).map { [$0.device, $0.inode] } }
-        for (i, path) in paths.enumerated() where identities[..<i].contains(identities[i]) {
-            throw SpoolError(
-                .foldersOverlap, path, found: "the folder serves twice",
-                remedy: "give inbox, work and outbox a folder each")
-        }
-    }
 
     private static func takeLock(_ path: String, seconds: Double) throws(SpoolError) -> FileLock {
         let start = MonotonicClock.seconds()

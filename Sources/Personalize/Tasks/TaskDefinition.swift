@@ -112,10 +112,7 @@ public struct TaskDefinition: Sendable {
         all.first { $0.name == name || $0.lampID == name }
     }
 
-    /// The LaMP keys that `builtIn` knows.
-    public static let builtInNames: [String] = all.map(\.name)
-
-    private static let all: [TaskDefinition] = [
+    static let all: [TaskDefinition] = [
         .citation, .movieTagging, .newsCategorize, .productRating, .newsHeadline, .scholarlyTitle, .tweetParaphrase,
     ]
 }

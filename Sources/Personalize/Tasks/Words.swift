@@ -53,7 +53,4 @@ extension String {
         guard let rest = after(opening), let end = rest.utf8.firstRange(of: closing.utf8) else { return nil }
         return rest[..<end.lowerBound]
     }
-
-    /// Whether the bytes are the same; `==` also holds for canonically equivalent texts.
-    func isIdentical(to other: String) -> Bool { utf8.elementsEqual(other.utf8) }
 }

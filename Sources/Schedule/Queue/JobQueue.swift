@@ -67,15 +67,9 @@ public struct JobQueue: Sendable, Equatable {
         public init() {}
     }
 
-    /// What became of a job that was to be added.
-    public enum Answer: Sendable, Equatable {
-        case added, full, known
-    }
-
     /// A change counts from the next call on, but for that of `seed`; jobs beyond a smaller capacity stay.
     public var policy: Policy
-    /// In the order of their arrival.
-    public private(set) var entries: [Entry] = []
+    private var places: [String: Entry] = [:]
     private var turns = Shares()
     private var starts = 0
     private var arrivals = 0
@@ -87,49 +81,46 @@ public struct JobQueue: Sendable, Equatable {
         random = SplitMix64(seed: policy.seed)
     }
 
+    /// In the order of their arrival.
+    public var entries: [Entry] { places.values.sorted { $0.order < $1.order } }
+
     /// The entry of a job; nil for one that is not in the queue.
-    public subscript(id: String) -> Entry? { entries.first { $0.job.id == id } }
+    public subscript(id: String) -> Entry? { places[id] }
+
+    public var isEmpty: Bool { places.isEmpty }
 
     /// How many more jobs fit in.
-    public var room: Int { max(0, policy.capacity - entries.count) }
+    public var room: Int { max(0, policy.capacity - places.count) }
 
     /// The time at which the next cooling job may run again; nil if none cools off.
     public var nextRetry: Double? {
-        entries.compactMap { if case .coolingOff(let time, _) = $0.state { time } else { nil } }.min()
+        places.values.compactMap { if case .coolingOff(let time, _) = $0.state { time } else { nil } }.min()
     }
 
     // MARK: - Changes
 
-    /// Adds a job that waits for its turn, unless the queue is full or has one of that id.
-    public mutating func add(_ job: Job, at time: Double) -> Answer {
-        if self[job.id] != nil { return .known }
-        if room == 0 { return .full }
-        return insert(job, at: time)
-    }
-
-    /// Adds a job that was claimed before, so that it may not be turned away: capacity does not count.
-    public mutating func restore(_ job: Job, at time: Double) -> Answer {
-        self[job.id] == nil ? insert(job, at: time) : .known
-    }
-
-    private mutating func insert(_ job: Job, at time: Double) -> Answer {
-        entries.append(Entry(job: job, state: .waiting, arrival: time, order: arrivals))
+    /// Adds a job that waits for its turn. Whoever claims one looks at `room` before: here none is turned away.
+    ///
+    /// - Returns: false where the queue has one of that id.
+    @discardableResult
+    public mutating func add(_ job: Job, at time: Double) -> Bool {
+        guard places[job.id] == nil else { return false }
+        places[job.id] = Entry(job: job, state: .waiting, arrival: time, order: arrivals)
         arrivals += 1
-        return .added
+        return true
     }
 
     /// The job whose turn it is, from now on running; nil when none may run.
     public mutating func next(at time: Double) -> Job? {
         var running = Shares()
-        for entry in entries where entry.isRunning { running.set(of: entry.job) { $0 + 1 } }
-        let eligible = entries.indices.filter { entries[$0].mayRun(at: time) }
-        let highest = eligible.map { entries[$0].job.priority }.max() ?? 0
-        let ranks = eligible.map { (index: $0, rank: rank(entries[$0], highest, running, at: time)) }
-        let chosen = ranks.min { $0.rank < $1.rank }?.index
-        guard let chosen else { return nil }
-        let job = entries[chosen].job
-        lastWasRetry = entries[chosen].failures > 0
-        entries[chosen].state = .running(since: time)
+        for entry in places.values where entry.isRunning { running.set(of: entry.job) { $0 + 1 } }
+        let eligible = places.values.filter { $0.mayRun(at: time) }
+        let highest = eligible.map(\.job.priority).max() ?? 0
+        let ranks = eligible.map { (entry: $0, rank: rank($0, highest, running, at: time)) }
+        guard let chosen = ranks.min(by: { $0.rank < $1.rank })?.entry else { return nil }
+        let job = chosen.job
+        lastWasRetry = chosen.failures > 0
+        set(job.id, .running(since: time))
         starts += 1
         turns.set(of: job) { _ in starts }
         return job
@@ -148,9 +139,9 @@ public struct JobQueue: Sendable, Equatable {
 
     /// A job is done, however it ended.
     public mutating func finish(_ id: String) {
-        guard let index = index(of: id) else { return }
-        entries.remove(at: index)
-        turns.keep(entries.map(\.job))
+        guard places.removeValue(forKey: id) != nil else { return }
+        // Now and then, since it looks at every job.
+        if turns.count > 2 * places.count + 16 { turns.keep(places.values.map(\.job)) }
     }
 
     /// A job that ran goes back to where it was, without blame.
@@ -163,14 +154,14 @@ public struct JobQueue: Sendable, Equatable {
     ///   - least: seconds that it waits whatever the policy says.
     /// - Returns: the seconds it has to wait.
     public mutating func retry(_ id: String, failures: Int? = nil, at time: Double, least: Double = 0) -> Double {
-        guard let index = index(of: id) else { return 0 }
-        let failures = failures ?? entries[index].failures + 1
-        entries[index].failures = failures
+        guard let entry = places[id] else { return 0 }
+        let failures = failures ?? entry.failures + 1
         var delay = policy.firstRetry
         for _ in 1..<max(1, failures) where delay < policy.longestRetry { delay *= 2 }
         // From half to all of it, so that jobs that failed together do not come back together.
         delay = max(least, min(delay, policy.longestRetry) * (1 + nextUniform()) / 2)
-        entries[index].state = .coolingOff(until: time + delay, failures: failures)
+        places[id]?.failures = failures
+        places[id]?.state = .coolingOff(until: time + delay, failures: failures)
         return delay
     }
 
@@ -201,6 +192,8 @@ public struct JobQueue: Sendable, Equatable {
         private var owners: [UInt32: Int] = [:]
         private var submitters: [Submitter: Int] = [:]
 
+        var count: Int { submitters.count }
+
         func of(_ job: Job) -> (owner: Int, submitter: Int) {
             (owners[job.owner] ?? 0, submitters[Submitter(owner: job.owner, name: job.submitter)] ?? 0)
         }
@@ -220,11 +213,7 @@ public struct JobQueue: Sendable, Equatable {
         }
     }
 
-    private func index(of id: String) -> Int? { entries.firstIndex { $0.job.id == id } }
-
-    private mutating func set(_ id: String, _ state: State) {
-        if let index = index(of: id) { entries[index].state = state }
-    }
+    private mutating func set(_ id: String, _ state: State) { places[id]?.state = state }
 
     /// In [0, 1).
     private mutating func nextUniform() -> Double { Double(random.next() >> 11) * 0x1p-53 }

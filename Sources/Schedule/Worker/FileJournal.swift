@@ -9,7 +9,8 @@ struct FileJournal: Journal {
     let path: String
     private(set) var rounds: [[RoundResult?]] = []
 
-    /// Opens the journal at `path`; one of another run is set aside, since its numbers mean nothing to this one.
+    /// Opens the journal at `path`; one of another run is begun anew, since its numbers mean
+    /// nothing to this one.
     ///
     /// - Parameter run: what determines the run's numbers, in one line.
     init(_ path: String, run: String) throws(PosixError) {

@@ -100,12 +100,14 @@ public struct JobRun {
                 try fail(targets[0], error, in: &course, run.log)
             } else {
                 for (target, index) in zip(targets, cohort) where course.isOpen(target) {
+                    let alone = "\(index)-alone"
                     do throws(JobError) {
-                        try attempt([target], name: "\(index)-alone", run, &course)
+                        try attempt([target], name: alone, run, &course)
                     } catch {
                         guard error.isPermanent, !error.isInterruption else { throw error }
                         try fail(target, error, in: &course, run.log)
                     }
+                    try told { try Files.removeTree("\(folder.rounds)/\(alone)") }
                 }
             }
         }

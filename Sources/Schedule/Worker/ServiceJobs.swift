@@ -20,7 +20,7 @@ extension Service {
     /// Queues a claimed job, or publishes it if it is done. Its files are claimed, so the queue must take it.
     func add(_ job: SpooledJob, at time: Double) {
         jobs[job.id] = job
-        _ = queue.restore(
+        queue.add(
             JobQueue.Job(id: job.id, owner: job.owner, submitter: job.submitter, priority: job.priority), at: time)
         if job.folder.isFinished { return publish(job) }
         publishTargets(of: job)
@@ -60,7 +60,12 @@ extension Service {
     /// A slot without a job, on a device that can be used.
     func freeSlot(at time: Double) -> Int? {
         options.devices.indices.first { slot in
-            devices.allow(options.devices[slot], at: time) && !supervisor.runs.contains { $0.slot == slot }
+            let device = options.devices[slot]
+            // After a reload the same device may have another slot, and a run of before.
+            let (taken, shares) = (
+                supervisor.runs.count { $0.device == device }, options.devices.count { $0 == device }
+            )
+            return taken < shares && devices.allow(device, at: time) && !supervisor.runs.contains { $0.slot == slot }
         }
     }
 
@@ -192,11 +197,12 @@ extension Service {
             queue.finish(job.id)
             jobs[job.id] = nil
             wishes[job.id] = nil
+            unpublished[job.id] = nil
             queueHasRoom()
         } catch {
             log(.trouble(error))
             queue.hold(job.id, reason: "unpublished")
-            unpublished.append((job, verdict))
+            unpublished[job.id] = (job, verdict)
         }
     }
 
@@ -211,9 +217,7 @@ extension Service {
     }
 
     func retryPublishing() {
-        let again = unpublished
-        unpublished = []
-        for (job, verdict) in again { publish(job, verdict: verdict) }
+        for (_, (job, verdict)) in unpublished { publish(job, verdict: verdict) }
     }
 }
 

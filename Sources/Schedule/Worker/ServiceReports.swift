@@ -9,6 +9,8 @@ extension Service {
     /// What was said last, and when to say it again.
     struct Reporting {
         var status: ServiceStatus?
+        /// Whether anything may have changed since: the status of a long queue is not made for nothing.
+        var isStale = true
         var nextStatus = 0.0
         var nextSign = 0.0
         var nextMetrics = 0.0
@@ -29,21 +31,16 @@ extension Service {
     }
 
     func report(at time: Double, as state: ServiceStatus.State? = nil) {
-        let status = status(state ?? (isStopping ? .stopping : .serving))
-        if time >= reporting.nextStatus && reporting.status != status {
+        let state = state ?? (isStopping ? .stopping : .serving)
+        if time >= reporting.nextStatus && (reporting.isStale || state == .stopped) {
             reporting.nextStatus = time + 1
-            systemd.notify(.status(status.line))
-            do throws(PosixError) {
-                try status.write(to: spool.folders)
-                reporting.status = status
-            } catch {
-                log(.trouble(error))
-                reporting.nextStatus = time + 10
-            }
+            reporting.isStale = false
+            let status = status(state)
+            if reporting.status != status { write(status, at: time) }
         }
-        if time >= reporting.nextMetrics || state != nil {
+        if time >= reporting.nextMetrics {
             reporting.nextMetrics = time + 10
-            writeMetrics(status, at: time)
+            writeMetrics(status(state), at: time)
         }
         if time >= reporting.nextSign {
             reporting.nextSign = time + min(10, (systemd.watchdogInterval ?? 30) / 3)
@@ -51,6 +48,18 @@ extension Service {
             if supervisor.isProgressing(at: time) { systemd.notify(.watchdog) }
             // Until the workers are killed, and a while for what is left to publish.
             if isStopping && time < stopDeadline { systemd.notify(.extendTimeout(60_000_000)) }
+        }
+    }
+
+    private func write(_ status: ServiceStatus, at time: Double) {
+        systemd.notify(.status(status.line))
+        do throws(PosixError) {
+            try status.write(to: spool.folders)
+            reporting.status = status
+        } catch {
+            log(.trouble(error))
+            reporting.isStale = true
+            reporting.nextStatus = time + 10
         }
     }
 

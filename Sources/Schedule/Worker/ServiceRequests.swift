@@ -32,9 +32,16 @@ extension Service {
         // A result that only waits for the disk is beyond all wishes.
         if job.folder.isFinished { return .pointless }
         switch (request.command, state) {
-        case (.cancel, .running), (.hold, .running):
-            try wish(request.command == .cancel ? .cancel : .hold, of: job)
+        case (.cancel, .running):
+            try wish(.cancel, of: job)
             supervisor.askToStop(job.id)
+        // Its end is promised.
+        case (.hold, .running) where wishes[job.id] == .cancel: return .pointless
+        case (.hold, .running):
+            try wish(.hold, of: job)
+            supervisor.askToStop(job.id)
+        // It stops all the same, and goes on at its next turn.
+        case (.release, .running) where wishes[job.id] == .hold: try wish(nil, of: job)
         case (.cancel, _):
             try wish(.cancel, of: job)
             publish(job, verdict: .cancelled)

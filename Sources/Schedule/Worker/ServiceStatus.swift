@@ -82,18 +82,7 @@ public struct ServiceStatus: Codable, Sendable, Equatable {
     /// One line for the service manager.
     var line: String {
         let jobs = running.map { job in
-            guard let progress = job.progress else { return job.id }
-            var words = [job.id]
-            if progress.targets > 0 {
-                words.append("target \(min(progress.finished + 1, progress.targets))/\(progress.targets)")
-            }
-            words.append(progress.stage)
-            if let evaluation = progress.evaluation, let budget = progress.budget {
-                words.append("\(evaluation)/\(budget)")
-            }
-            if let batch = progress.batch { words.append("+\(Int(100 * batch))%") }
-            if let best = progress.best { words.append("best \((best * 1000).rounded() / 1000)") }
-            return words.joined(separator: " ")
+            job.progress.map { "\(job.id) \($0.words(withUser: false))" } ?? job.id
         }
         var gone = lost.isEmpty ? [] : ["lost \(lost.joined(separator: ", "))"]
         if let notReady, !notReady.isEmpty { gone.append("not ready \(notReady.joined(separator: ", "))") }

@@ -16,7 +16,6 @@ public struct SharerPool {
     private let top: Int
     private let config: LlamaConfig
     let adapters: OpenAdapters
-    let path: String
 
     init(
         _ sharers: JobManifest.Sharers, base: String, task: TaskDefinition, _ config: LlamaConfig, names: Names,
@@ -43,9 +42,8 @@ public struct SharerPool {
             embeddings = nil
             encoder = nil
             top = members.count
-            path = "manifest: sharers"
         case .pool(let name, let top):
-            path = try names.folder(name, .pool, place: "manifest: sharers.pool")
+            let path = try names.folder(name, .pool, place: "manifest: sharers.pool")
             self.top = top
             (members, embeddings, encoder) = try Self.read(path, name, base: base, task: task)
         }

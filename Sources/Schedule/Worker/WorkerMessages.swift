@@ -2,63 +2,6 @@ import FoundationEssentials
 import JSON
 import Spool
 
-/// Where a job is.
-public struct JobProgress: Codable, Sendable, Equatable {
-    /// How many targets the job has; 0 before that is known.
-    public var targets: Int
-    /// How many of the targets are done.
-    public var finished: Int
-    /// The target at work; nil where several are.
-    public var user: String?
-    /// How many targets are at work together, where that is more than one.
-    public var together: Int?
-    /// `read` and `load`, until the model is there; then `select`, `references`, `evolve`, `queries`.
-    public var stage: String
-    /// How many evaluations are made, of all targets at work together; nil before the search.
-    public var evaluation: Int?
-    /// How many evaluations these targets will take.
-    public var budget: Int?
-    /// The best fitness so far.
-    public var best: Double?
-    /// How much of the batch under way is done, from 0 to 1.
-    public var batch: Double?
-    /// Seconds until the job is done, going by what was done so far; nil while there is nothing to go by.
-    public var remaining: Double?
-
-    /// - Parameter best: counts as nil where it is not finite.
-    public init(
-        targets: Int, finished: Int, user: String? = nil, stage: String, evaluation: Int? = nil, budget: Int? = nil,
-        best: Double? = nil
-    ) {
-        self.targets = targets
-        self.finished = finished
-        self.user = user
-        self.stage = stage
-        self.evaluation = evaluation
-        self.budget = budget
-        self.best = best.flatMap { $0.isFinite ? $0 : nil }
-    }
-}
-
-extension JobProgress {
-    static let reading = "read"
-    static let loading = "load"
-
-    /// Whether the worker's device has the model.
-    var hasModel: Bool { ![Self.reading, Self.loading].contains(stage) }
-
-    /// Whether the numbers can be reckoned with and the words shown in a terminal: a worker that reads hostile files is not
-    /// trusted.
-    fileprivate var isSound: Bool {
-        func counts(_ number: Int?, to most: Int) -> Bool { number.map { (0...most).contains($0) } ?? true }
-        func measures(_ number: Double?, to most: Double) -> Bool { number.map { (0...most).contains($0) } ?? true }
-        let most = 1 << 40
-        return counts(targets, to: most) && counts(finished, to: targets) && counts(together, to: targets)
-            && counts(evaluation, to: most) && counts(budget, to: most) && measures(batch, to: 1)
-            && measures(remaining, to: 1e15) && isPlainID(stage) && user.map(isPlainID) ?? true
-    }
-}
-
 /// Why a worker has no result.
 public struct JobFailure: Codable, Sendable, Equatable {
     /// What the result will say unless another try does better.

@@ -15,7 +15,7 @@ final class ProgressBar: Sendable {
         let filled = Int((done * Double(width)).rounded())
         let bar = String(repeating: "#", count: filled) + String(repeating: ".", count: width - filled)
         let columns = Terminal.size(STDERR_FILENO)?.columns ?? 80
-        draw("\r\u{1b}[K" + "[\(bar)] \(progress.words)".prefix(max(0, columns - 1)))
+        draw("\r\u{1b}[K" + "[\(bar)] \(progress.words(withUser: true))".prefix(max(0, columns - 1)))
     }
 
     func end() { if isShown { draw("\r\u{1b}[K") } }

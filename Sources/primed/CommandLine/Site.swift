@@ -105,13 +105,6 @@ func currentFolder() -> String {
     return String(cString: path)
 }
 
-/// The path without `.`, `..` and links.
-func canonical(_ path: String) -> String {
-    guard let found = realpath(path, nil) else { return path }
-    defer { free(found) }
-    return String(cString: found)
-}
-
 /// The path of this program.
 func ownPath() -> String {
     var buffer = [UInt8](repeating: 0, count: 4096)

@@ -21,23 +21,29 @@ struct Submission {
     init(_ operand: String, _ site: Site) throws {
         path = try manifestPath(operand)
         isFolder = Files.isDirectory(operand)
-        source = isFolder ? canonical(Files.parent(of: path)) : path
+        source = isFolder ? Files.canonical(Files.parent(of: path)) : path
         let last = Files.name(of: source)
         name = isFolder || last.hasSuffix(".json") ? last : "\(last).json"
         manifest = try JobManifest(try Files.read(path, limit: site.limits.manifestSize), file: operand)
-        id = try JobFolder(path: "", manifest: name).id(written: manifest.id)
-        if isFolder { try Self.requireFiles(source) }
+        id = JobID(written: manifest.id, fileName: name)
+        if isFolder { try Self.requireFit(source, site.limits) }
         digest = try isFolder ? JobDigest.of(folder: source) : JobDigest.of(manifest: source)
     }
 
-    private static func requireFiles(_ folder: String) throws {
-        switch try Files.survey(folder).offender {
-        case nil: return
+    /// Refuses what the daemon would refuse.
+    private static func requireFit(_ folder: String, _ limits: Spool.Limits) throws {
+        let survey = try Files.survey(folder, entries: limits.files)
+        switch survey.offender {
+        case nil: break
         case .symbolicLink(let path), .special(let path):
             throw Failure(Exit.badData, "\(folder)/\(path): no regular file; a job has files and folders only")
         case .tooDeep(let path): throw Failure(Exit.badData, "\(folder)/\(path): deeper than the 16 levels of a job")
         case .nameNotUTF8(let path): throw Failure(Exit.badData, "\(folder)/\(path): a name that is not UTF-8")
-        case .tooMany: throw Failure(Exit.badData, "\(folder): more than the 100000 files of a job")
+        case .tooMany: throw Failure(Exit.badData, "\(folder): more than the \(limits.files) files of a job")
+        }
+        guard survey.size <= limits.folderSize else {
+            throw Failure(
+                Exit.badData, "\(folder): \(survey.size) bytes; the files of a job take \(limits.folderSize) at most")
         }
     }
 }

@@ -4,11 +4,19 @@
 /// renameat2(2) without replacing: fails with EEXIST where the new name exists.
 int cposix_rename_noreplace(const char *from, const char *to);
 
-/// openat2(2) for reading, resolving only beneath `root` and through no symbolic link; step by step where it is not to be had.
-int cposix_open_beneath(int root, const char *path);
+/// openat2(2) with O_CLOEXEC, resolving only beneath `root` and through no symbolic link; step by step where it is not to be
+/// had.
+int cposix_open_beneath(int root, const char *path, int flags);
 
 /// The same with openat(2) for each component; `..` is refused with EXDEV even where it stays beneath.
-int cposix_open_step_by_step(int root, const char *path);
+int cposix_open_step_by_step(int root, const char *path, int flags);
+
+/// From now on `cposix_open` opens what lies below `folder` only beneath it and through no symbolic link, whatever others make
+/// of the names meanwhile. Once in a process, before there is a second thread; fails with ENAMETOOLONG beyond 4095 bytes.
+int cposix_confine(const char *folder);
+
+/// open(2) with O_CLOEXEC.
+int cposix_open(const char *path, int flags);
 
 /// pipe2(2) with O_CLOEXEC; `ends[0]` reads, `ends[1]` writes.
 int cposix_pipe(int ends[2]);
