@@ -114,11 +114,15 @@ public final class Spool {
         outbox = Outbox(folders.outbox)
         do throws(PosixError) {
             for folder in [folders.inbox, folders.work, folders.outbox] { try Files.makeDirectories(folder) }
-            for folder in [folders.kept, folders.requests] { try Files.makeDirectories(folder, mode: 0o700) }
         } catch {
             throw SpoolError(error, remedy: "make the folder, or name another one in the configuration")
         }
         try folders.requireSeparate()
+        do throws(PosixError) {
+            for folder in [folders.kept, folders.requests] { try Files.makeDirectories(folder, mode: 0o700) }
+        } catch {
+            throw SpoolError(error, remedy: "give the daemon's user the right to write there")
+        }
         lock = try Self.takeLock("\(folders.work)/daemon.lock", seconds: limits.lockSeconds)
         try Self.checkRenames(folders)
     }
