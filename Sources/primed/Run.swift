@@ -85,7 +85,7 @@ enum Run {
             return Exit.temporary
         case .failed(let failure):
             complain("\(failure.problem.place): \(failure.problem.message)")
-            return failure.isPermanent ? Exit.badData : Exit.io
+            return failure.kind == .permanent ? Exit.badData : Exit.io
         }
     }
 

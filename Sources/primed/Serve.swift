@@ -101,7 +101,7 @@ enum Work {
         return serveAsWorker(folder: arguments.operands[0]) { folder, reporter, stop in
             // Whoever dropped the folder may still have it open.
             do { try Files.confine(folder.input) } catch {
-                return .failed(JobFailure(JobError(error).problem, isPermanent: false))
+                return .failed(JobFailure(JobError(error)))
             }
             return JobRun(
                 folder: folder, configuration: site.configuration, device: device, reporter: reporter,

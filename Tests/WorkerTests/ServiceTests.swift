@@ -119,7 +119,7 @@ import Testing
         defer { bench.remove() }
         try bench.drop("a")
         try bench.serve(
-            #"say '{"failed":{"problem":{"code":"model-missing","message":"m","where":"base"},"permanent":true}}'; exit 65"#
+            #"say '{"failed":{"problem":{"code":"model-missing","message":"m","where":"base"},"kind":"permanent"}}'; exit 65"#
         )
         #expect(bench.result("a").contains(#""code" : "model-missing""#) && bench.result("a").contains("failed"))
         #expect(bench.names.filter { $0 == "attempt-started" }.count == 1)
@@ -131,7 +131,7 @@ import Testing
         for id in ["passes", "stays"] { try bench.drop(id) }
         try bench.serve(
             #"[ $id = passes ] && [ -e $folder/again ] && seal && exit; touch $folder/again; "#
-                + #"say '{"failed":{"problem":{"code":"disk-full","message":"m","where":"disk"},"permanent":false}}'; exit 70"#
+                + #"say '{"failed":{"problem":{"code":"disk-full","message":"m","where":"disk"},"kind":"passing"}}'; exit 70"#
         )
         #expect(bench.result("passes").contains("done"))
         #expect(bench.result("stays").contains("disk-full"))
@@ -146,7 +146,7 @@ import Testing
         // Twice it is not, then it is: with one attempt that may fail.
         try bench.serve(
             #"echo x >> "$folder/../../tries"; [ $(wc -l < "$folder/../../tries") -ge 3 ] && seal && exit; "#
-                + #"say '{"failed":{"problem":{"code":"device-not-ready","message":"m","where":"cuda:0"},"permanent":false}}'; "#
+                + #"say '{"failed":{"problem":{"code":"device-not-ready","message":"m","where":"cuda:0"},"kind":"device-not-ready"}}'; "#
                 + "exit 70")
         #expect(bench.result("a").contains("done"))
         #expect(bench.names.filter { $0 == "device-not-ready" }.count == 2)

@@ -8,7 +8,7 @@ import Testing
         WorkerMessage.progress(
             JobProgress(targets: 2, finished: 1, user: "7", stage: "evolve", evaluation: 3, budget: 30, best: 0.5)),
         .progress(JobProgress(targets: 1, finished: 0, stage: "select", best: .nan)),
-        .failed(JobFailure(Problem(code: "a", message: "b\n\"c\"", place: "d"), isPermanent: true)),
+        .failed(JobFailure(Problem(code: "a", message: "b\n\"c\"", place: "d"), .permanent)),
     ])
     func messagesComeBack(message: WorkerMessage) {
         var reader = LineReader()

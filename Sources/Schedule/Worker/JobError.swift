@@ -39,11 +39,6 @@ public struct JobError: Error, Equatable, Sendable, CustomStringConvertible {
         return JobError(code: code, place: known(place), message: known(message), isPermanent: isPermanent)
     }
 
-    /// The code of a job that found its device gone.
-    static let deviceLost = LlamaError.Code.deviceLost.rawValue
-    /// The code of a job that found its device taken or not up, which is no fault of the job.
-    static let deviceNotReady = LlamaError.Code.deviceNotReady.rawValue
-
     /// Whether the run was merely asked to stop.
     var isInterruption: Bool { code == MethodError.Code.interrupted.name }
 }

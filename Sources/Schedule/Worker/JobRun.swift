@@ -42,7 +42,7 @@ public struct JobRun {
             return .sealed
         } catch {
             if error.isInterruption { return .stopped }
-            return .failed(JobFailure(error.relative(to: folder.input).problem, isPermanent: error.isPermanent))
+            return .failed(JobFailure(error.relative(to: folder.input)))
         }
     }
 

@@ -100,40 +100,36 @@ extension Service {
         let job = run.job
         let seconds = time - run.startSeconds
         publishTargets(of: job)
-        if ending == .sealed {
-            tally.finishedAttempts += 1
-            tally.attemptSeconds += seconds
-        }
-        switch ending {
-        case .failed(let failure) where failure.problem.code == JobError.deviceNotReady: break
-        case .failed, .crashed: tally.failedAttempts += 1
-        case .sealed, .stopped: break
-        }
+        tally.count(ending, seconds: seconds)
         if run.noise > 0 { log(.workerNoise(job.id, lines: run.noise)) }
         if run.progress?.hasModel == true || ending == .sealed { devices.works(run.device) }
         switch ending {
         case .sealed: publish(job)
+        // Whatever else it came to.
         case _ where wishes[job.id] == .cancel: publish(job, verdict: .cancelled)
         case .stopped:
             witness(job) { folder throws(PosixError) in try folder.recordStop(seconds: seconds) }
             putBack(job)
-        case .failed(let failure) where failure.problem.code == JobError.deviceLost:
-            // The job did nothing wrong: it waits for another device.
-            devices.lose(run.device)
-            log(.deviceLost(run.device, job: job.id))
-            witness(job) { folder throws(PosixError) in try folder.recordStop(seconds: seconds) }
-            putBack(job)
-        case .failed(let failure) where failure.problem.code == JobError.deviceNotReady:
-            let pause = devices.rest(run.device, first: max(1, options.queue.firstRetry), at: time)
-            log(.deviceNotReady(run.device, job: job.id, retryIn: pause))
-            // Not even time, of which the job may have only so much.
-            witness(job) { folder throws(PosixError) in try folder.recordStop(seconds: 0) }
-            putBack(job)
-        case .failed(let failure) where failure.isPermanent:
-            log(.attemptFailed(job.id, attempt: run.attempt, code: failure.problem.code, retryIn: nil))
-            publish(job, verdict: Verdict(.failed, failure.problem))
-        case .failed(let failure): retry(run, code: failure.problem.code, problem: failure.problem, at: time)
         case .crashed(let code): retry(run, code: code, problem: nil, at: time)
+        case .failed(let failure):
+            let problem = failure.problem
+            switch failure.kind {
+            case .deviceLost:
+                devices.lose(run.device)
+                log(.deviceLost(run.device, job: job.id))
+                witness(job) { folder throws(PosixError) in try folder.recordStop(seconds: seconds) }
+                putBack(job)
+            case .deviceNotReady:
+                let pause = devices.rest(run.device, first: max(1, options.queue.firstRetry), at: time)
+                log(.deviceNotReady(run.device, job: job.id, retryIn: pause))
+                // Not even time, of which the job may have only so much.
+                witness(job) { folder throws(PosixError) in try folder.recordStop(seconds: 0) }
+                putBack(job)
+            case .permanent:
+                log(.attemptFailed(job.id, attempt: run.attempt, code: problem.code, retryIn: nil))
+                publish(job, verdict: Verdict(.failed, problem))
+            case .passing: retry(run, code: problem.code, problem: problem, at: time)
+            }
         }
     }
 

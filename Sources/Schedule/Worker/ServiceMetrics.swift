@@ -12,6 +12,18 @@ struct ServiceTally: Sendable, Equatable {
     var attemptSeconds = 0.0
     /// By the wall clock; 0 for never.
     var lastDone = 0.0
+
+    /// Counts an attempt that took so many seconds.
+    mutating func count(_ ending: Supervisor.Ending, seconds: Double) {
+        switch ending {
+        case .sealed:
+            finishedAttempts += 1
+            attemptSeconds += seconds
+        case .failed(let failure) where failure.kind == .deviceNotReady: break
+        case .failed, .crashed: failedAttempts += 1
+        case .stopped: break
+        }
+    }
 }
 
 /// A daemon's numbers in Prometheus's text format, as node_exporter's textfile collector reads them: no job or user is a

@@ -168,7 +168,7 @@ final class Supervisor {
         if run.job.folder.isFinished { return .sealed }
         if let failure = run.failure { return .failed(failure) }
         if let group = run.group, group.kills > run.killsBefore { return .crashed("out-of-memory") }
-        if run.isOverTime { return .failed(JobFailure(.timeLimit, isPermanent: true)) }
+        if run.isOverTime { return .failed(JobFailure(.timeLimit, .permanent)) }
         switch exit {
         case .code(EX_TEMPFAIL) where run.isToStop: return .stopped
         case .signal where run.isToStop: return .stopped

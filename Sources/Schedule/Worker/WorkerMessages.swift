@@ -1,22 +1,39 @@
 import FoundationEssentials
 import JSON
+import Llama
 import Spool
 
 /// Why a worker has no result.
 public struct JobFailure: Codable, Sendable, Equatable {
-    /// What the result will say unless another try does better.
-    public let problem: Problem
-    /// Whether another try would fail in the same way.
-    public let isPermanent: Bool
-
-    public init(_ problem: Problem, isPermanent: Bool) {
-        self.problem = problem
-        self.isPermanent = isPermanent
+    /// What follows for the job.
+    public enum Kind: String, Codable, Sendable {
+        /// Another try would fail in the same way.
+        case permanent
+        /// Another try may do better.
+        case passing
+        /// The device is gone, and so is its slot; the job did nothing wrong.
+        case deviceLost = "device-lost"
+        /// The device cannot be had now; the job did nothing wrong.
+        case deviceNotReady = "device-not-ready"
     }
 
-    enum CodingKeys: String, CodingKey {
-        case problem
-        case isPermanent = "permanent"
+    /// What the result will say unless another try does better.
+    public let problem: Problem
+    public let kind: Kind
+
+    public init(_ problem: Problem, _ kind: Kind) {
+        self.problem = problem
+        self.kind = kind
+    }
+
+    public init(_ error: JobError) {
+        let kind: Kind =
+            switch error.code {
+            case LlamaError.Code.deviceLost.rawValue: .deviceLost
+            case LlamaError.Code.deviceNotReady.rawValue: .deviceNotReady
+            default: error.isPermanent ? .permanent : .passing
+            }
+        self.init(error.problem, kind)
     }
 }
 

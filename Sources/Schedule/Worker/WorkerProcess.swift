@@ -68,7 +68,7 @@ public func serveAsWorker(
     case .stopped: return EX_TEMPFAIL
     case .failed(let failure):
         reporter.report(failure)
-        return failure.isPermanent ? EX_DATAERR : EX_SOFTWARE
+        return failure.kind == .permanent ? EX_DATAERR : EX_SOFTWARE
     }
 }
 
