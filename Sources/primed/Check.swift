@@ -1,3 +1,5 @@
+import Glibc
+import JSON
 import Manifest
 import Posix
 import Spool
@@ -36,7 +38,7 @@ enum Check {
         var code = Exit.ok
         for (operand, path) in manifests {
             for mistake in try mistakes(in: path, named: operand, site) {
-                show(arguments.has("json") ? try json(mistake) : "\(mistake.where): \(mistake.message)\n")
+                show(arguments.has("json") ? try json(mistake) : escaped("\(mistake.where): \(mistake.message)") + "\n")
                 code = Exit.badData
             }
         }
@@ -52,7 +54,12 @@ enum Check {
     }
 
     private static func mistakes(in path: String, named file: String, _ site: Site) throws -> [Mistake] {
-        let bytes = try Files.read(path, limit: site.limits.manifestSize)
+        let bytes: [UInt8]
+        do throws(PosixError) { bytes = try Files.read(path, limit: site.limits.manifestSize) } catch {
+            guard [EFBIG, ELOOP, EINVAL].contains(error.errno) else { throw error }
+            let words = "\(error.reason); a manifest is a regular file of at most \(site.limits.manifestSize) bytes"
+            return [Mistake(code: "unreadable", file: file, message: words, where: file)]
+        }
         do {
             let manifest = try JobManifest(bytes, file: file)
             let names = Names(folder: Files.parent(of: path), configuration: site.configuration)

@@ -72,7 +72,7 @@ enum Operate {
             }
             return id
         }
-        guard Files.exists(site.folders.requests) else {
+        guard try Files.isPresent(site.folders.requests) else {
             throw Failure(Exit.noInput, "\(site.folders.work): no daemon has served it yet, so there are no jobs")
         }
         var open = try ids.map { try Request(command, $0, of: site.folders) }

@@ -16,6 +16,15 @@ struct Primed {
 
     static func main() {
         Signals.ignoreBrokenPipes()
+        // Else a file that is opened later would be taken for them.
+        for descriptor in [STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO] where fcntl(descriptor, F_GETFD) < 0 {
+            _ = open("/dev/null", O_RDWR)
+        }
+        for index in 1..<max(1, Int(CommandLine.argc)) {
+            guard let word = CommandLine.unsafeArgv[index], String(validatingCString: word) == nil else { continue }
+            complain("argument \(index) is not UTF-8")
+            exit(Exit.usage)
+        }
         exit(run(Array(CommandLine.arguments.dropFirst())))
     }
 

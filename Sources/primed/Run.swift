@@ -1,3 +1,4 @@
+import JSON
 import Posix
 import Spool
 import Telemetry
@@ -23,7 +24,8 @@ enum Run {
             (Exit.ok, "every target is done"), (Exit.badData, "the manifest, or what it names, is mistaken"),
             (Exit.noInput, "there is no such manifest"), (Exit.software, "a target failed"),
             (Exit.io, "the result cannot be written"),
-            (Exit.temporary, "interrupted; run it again to go on"),
+            (Exit.unavailable, "the device cannot be had"),
+            (Exit.temporary, "interrupted, or failed in a way that may pass; run it again to go on"),
         ],
         examples: ["primed run examples/debian/demo.json", "primed run --outbox /tmp/out nightly/"]
     ) { arguments in
@@ -55,6 +57,7 @@ enum Run {
                 defer { withExtendedLifetime(lock) {} }
                 try outbox.publish(folder, as: id.description, digest: digest)
             }
+            outbox.finishRetiring(folder)
             return try conclude("\(outbox.path)/\(id)", arguments)
         }
         try Files.makeDirectories(outbox.path)
@@ -84,8 +87,12 @@ enum Run {
             complain("stopped; the same command goes on from the last finished generation")
             return Exit.temporary
         case .failed(let failure):
-            complain("\(failure.problem.place): \(failure.problem.message)")
-            return failure.kind == .permanent ? Exit.badData : Exit.io
+            complain(escaped("\(failure.problem.place): \(failure.problem.message)"))
+            switch failure.kind {
+            case .permanent: return Exit.badData
+            case .deviceLost, .deviceNotReady: return Exit.unavailable
+            case .passing: return Exit.temporary
+            }
         }
     }
 
@@ -99,7 +106,7 @@ enum Run {
             arguments.has("json")
                 ? String(decoding: try Files.read(file, limit: 1 << 30), as: UTF8.self)
                 : "\(result.status.rawValue) \(path)\n")
-        if let error = result.error { complain("\(error.place): \(error.message)") }
+        if let error = result.error { complain(escaped("\(error.place): \(error.message)")) }
         return result.status == .done ? Exit.ok : Exit.software
     }
 }

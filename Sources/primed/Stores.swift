@@ -1,4 +1,6 @@
 import Checkpoints
+import Glibc
+import JSON
 import Manifest
 import Posix
 import Tasks
@@ -48,8 +50,12 @@ struct Stores {
         _ root: String, _ what: String, isFolder: Bool, to findings: inout [Finding],
         _ open: (inout Stores, String) throws(JobError) -> [Found]
     ) {
-        guard let entries = try? Files.list(root) else {
-            findings.append(Finding(.note, what, "\(root) is not there; manifests bring their own"))
+        let entries: [String]
+        do throws(PosixError) { entries = try Files.list(Files.canonical(root)) } catch {
+            findings.append(
+                error.errno == ENOENT
+                    ? Finding(.note, what, "\(root) is not there; manifests bring their own")
+                    : Finding(.fail, what, "\(error); give this user the right to read there"))
             return
         }
         for name in entries where !name.hasPrefix(".") && Files.isDirectory("\(root)/\(name)") == isFolder {
@@ -67,6 +73,12 @@ struct Stores {
     }
 
     private mutating func model(_ name: String) throws(JobError) -> Found {
+        let path = "\(configuration.models)/\(name)"
+        if !Files.exists("\(path)/config.json"),
+            let inner = try? Files.list(path).first(where: { Files.isDirectory("\(path)/\($0)") })
+        {
+            return (.note, "no model itself; a manifest names the folders in it, such as \(name)/\(printable(inner))")
+        }
         let (folder, tokenizer) = try JobInputs.base(name, names)
         models[name] = folder.config
         let words =

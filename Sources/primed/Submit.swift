@@ -1,4 +1,5 @@
 import Glibc
+import JSON
 import Manifest
 import Posix
 import Spool
@@ -69,7 +70,7 @@ enum Submit {
                 let path = "\(outbox.path)/\(name)"
                 let result = try ResultSummary(file: "\(path)/\(Outbox.resultFile)")
                 show("\(result?.status.rawValue ?? "unreadable") \(path)\n")
-                if let error = result?.error { complain("\(error.place): \(error.message)") }
+                if let error = result?.error { complain(escaped("\(error.place): \(error.message)")) }
                 if result?.status != .done { code = Exit.software }
                 open.removeAll { $0.id == drop.id && $0.digest == drop.digest }
             }
@@ -97,7 +98,20 @@ private struct Drop {
 
     init(_ operand: String, _ site: Site) throws {
         submission = try Submission(operand, site)
-        if !submission.isFolder { try Self.requireAlone(submission.manifest, submission.path, site) }
+        guard !Inbox.isTemporary(submission.name) else {
+            throw Failure(
+                Exit.badData,
+                "\(operand): names that begin with a dot or end in .tmp, .part or ~ are left alone in an inbox; give it another"
+            )
+        }
+        if submission.isFolder {
+            let (size, most) = (try Files.survey(submission.source).size, site.limits.folderSize)
+            guard size <= most else {
+                throw Failure(Exit.badData, "\(operand): \(size) bytes; a job takes \(most) at most in an inbox")
+            }
+        } else {
+            try Self.requireAlone(submission.manifest, submission.path, site)
+        }
     }
 
     /// Refuses a lone file whose companions lie beside it and would stay behind.
@@ -114,7 +128,8 @@ private struct Drop {
 
     func copy(into inbox: String) throws {
         let name = submission.name
-        let draft = "\(inbox)/.\(name).\(getpid()).part"
+        // Nobody else's: what is there already would become part of the job.
+        let draft = "\(inbox)/.\(name).\(String(UInt64.random(in: .min ... .max), radix: 36)).part"
         do {
             try Files.makeDirectories(inbox)
             if submission.isFolder {

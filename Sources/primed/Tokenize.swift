@@ -1,4 +1,5 @@
 import JSON
+import Posix
 import Tokenizers
 
 /// `primed tokenize`
@@ -26,6 +27,8 @@ enum Tokenize {
             "primed tokenize --model DIR < texts.jsonl | primed tokenize --model DIR --decode",
         ]
     ) { arguments in
+        // Texts are no less private than histories.
+        CrashDumps.forbid()
         let tokenizer = try Tokenizer(folder: arguments.required("model"))
         let decodes = arguments.has("decode")
         var lines = InputLines()

@@ -64,7 +64,7 @@ struct DeviceMemoryTests {
         #expect(try #require(backend.room) >= room - (4 << 20))
     }
 
-    @Test("Where memory is short steps are smaller, until the next bank and no longer")
+    @Test("Where memory is short steps are smaller, for each call anew")
     func smallerSteps() throws {
         let fixture = try Fixture("llama3.2")
         let device = try StandIn.device(bytes: 64 << 20)
@@ -74,24 +74,18 @@ struct DeviceMemoryTests {
         let model = try Llama(fixture.folder, backend: backend, options: options)
         try model.load(bank: fixture.adapters)
         let name = model.arithmetic
-        _ = try model.generate(fixture.requests(), mixtures: [.base], merge: .delta, progress: nil)
-        #expect(model.tokenBudget == 4096)
-        #expect(model.arithmetic == name)
-        try model.load(bank: fixture.adapters)
-        #expect(model.tokenBudget == 16384)
-    }
-
-    @Test("What no steps are small enough for changes none")
-    func tooLarge() throws {
-        let fixture = try Fixture("llama3.2")
-        let device = try StandIn.device(bytes: 64 << 20)
-        let backend = CUDABackend(device, isBF16: false, cacheFolder: "\(try StandIn.folder())/kernels")
-        var options = EngineOptions()
-        options.tokenBudget = 65536
-        let model = try Llama(fixture.folder, backend: backend, options: options)
-        #expect { try model.admit(fixture.requests()[0].prompt, maxNewTokens: 1) } throws: {
-            ($0 as? LlamaError)?.code == .memory
+        func answers() throws -> [Completion] {
+            try model.generate(fixture.requests(), mixtures: [.base], merge: .delta, progress: nil)
         }
-        #expect(model.tokenBudget == 65536)
+        let first = try answers()
+        #expect(model.tokenBudget == 4096)
+        // A call that is refused changes nothing for others.
+        let other = Request(prompt: [3], maxNewTokens: 1)
+        #expect(throws: LlamaError.self) {
+            try model.generate(
+                [other], mixtures: [.only(9, of: 10)], merge: .delta, progress: nil)
+        }
+        #expect(try answers() == first && model.tokenBudget == 4096)
+        #expect(model.arithmetic == name)
     }
 }

@@ -65,6 +65,41 @@ import Testing
         #expect(bench.kept == [])
     }
 
+    @Test func oneThatCannotBeRemovedKeepsNoOther() throws {
+        let bench = try Bench()
+        bench.limits.keepsFailedSeconds = 60
+        let spool = try bench.open()
+        for name in ["a", "b"] {
+            try bench.drop("nothing", as: "\(name).json")
+            #expect(try spool.take("\(name).json") == nil)
+        }
+        #expect(bench.kept == ["a", "b"])
+        let late = WallClock.nanoseconds() / 1_000_000_000 + 61
+        try Files.$fault.withValue({ call, path in
+            call == "rename" && path.hasSuffix("kept/.a.tmp") ? PosixError(call: call, path: path, errno: EPERM) : nil
+        }) {
+            try spool.removeExpired(at: late)
+        }
+        #expect(bench.kept == ["a"])
+        // It is tried again.
+        try spool.removeExpired(at: late + 600)
+        #expect(bench.kept == [])
+    }
+
+    /// A removal that was cut short and cannot be finished stands in no way.
+    @Test func aRemnantThatStaysKeepsNothingFromBeingRetired() throws {
+        let bench = try Bench()
+        let spool = try bench.open()
+        try Files.makeDirectories("\(bench.folders.kept)/.a.tmp")
+        try Files.makeDirectories("\(bench.folders.kept)/a")
+        try Files.$fault.withValue({ call, path in
+            call == "unlink" && path.hasSuffix(".a.tmp") ? PosixError(call: call, path: path, errno: EPERM) : nil
+        }) {
+            try spool.outbox.retire(JobFolder(claimed: "\(bench.folders.kept)/a"))
+        }
+        #expect(bench.kept == [".a.tmp"])
+    }
+
     @Test func whatCannotBeRemovedKeepsNothingElseFromIt() throws {
         let bench = try Bench()
         let spool = try bench.open()

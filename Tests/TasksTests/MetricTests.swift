@@ -120,3 +120,16 @@ import Testing
         #expect(counts.allSatisfy { abs($0 - 3000) < 250 })
     }
 }
+
+@Suite struct AbsurdNumberTests {
+    /// Its square would be no number, and a score that is none ends a search.
+    @Test(arguments: ["1e200", String(repeating: "9", count: 300), "-1e160"])
+    func aPredictionBeyondAllScalesIsNoNumber(prediction: String) {
+        let labels = ["1", "2", "3", "4", "5"]
+        for metric in [MeanAbsoluteError.self, RootMeanSquaredError.self] as [any Metric.Type] {
+            let found = metric.init(labels: labels).value([prediction, "2"], against: ["2", "2"])
+            #expect(found == metric.init(labels: labels).value(["none", "2"], against: ["2", "2"]))
+            #expect(found.isFinite && found > 0)
+        }
+    }
+}

@@ -35,6 +35,13 @@ import Testing
         #expect(try readQueries(utf8("[]"), file: "q").isEmpty)
     }
 
+    /// Nothing of another user becomes this one's, however little of this one's there is.
+    @Test func onlyTheFirstElementCanBeAUser() {
+        let empty = #"{"user_id": 1, "profile": [], "query": []}"#
+        #expect(throws: TaskError.self) { try readHistory(utf8("\(empty)\n\(Self.user)"), file: "h") }
+        #expect(throws: TaskError.self) { try readQueries(utf8("\(empty)\n\(Self.user)"), file: "q") }
+    }
+
     @Test func profilesAreAdded() throws {
         let profiles = try readProfiles(utf8(#"{"7": "likes films"}"#), file: "p")
         func profile(_ file: String) throws -> String? {

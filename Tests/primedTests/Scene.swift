@@ -78,13 +78,16 @@ final class Scene {
         private let out: URL
         private let errors: URL
 
-        fileprivate init(_ arguments: [String], input: String, environment: [String: String], in folder: URL) throws {
+        fileprivate init(
+            _ arguments: [String], of program: URL = Scene.binary, input: String, environment: [String: String],
+            in folder: URL
+        ) throws {
             let name = UUID().uuidString
             (out, errors) = (folder.appending(path: "\(name).out"), folder.appending(path: "\(name).err"))
             let given = folder.appending(path: "\(name).in")
             try Data(input.utf8).write(to: given)
             for file in [out, errors] { try Data().write(to: file) }
-            process.executableURL = Scene.binary
+            process.executableURL = program
             process.arguments = arguments
             process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
             process.currentDirectoryURL = folder
@@ -107,6 +110,14 @@ final class Scene {
         _ arguments: [String], input: String = "", environment: [String: String] = [:]
     ) throws -> Running {
         try Running(arguments, input: input, environment: environment, in: folder)
+    }
+
+    /// Runs a shell script in the scene's folder, in which `$PRIMED` is the binary and `$PRIMED_CONFIG` names the configuration.
+    func shell(_ script: String) throws -> Ending {
+        try Running(
+            ["-c", script], of: URL(filePath: "/bin/sh"), input: "",
+            environment: ["PRIMED": Self.binary.path, "PRIMED_CONFIG": path("primed.json5")], in: folder
+        ).ending()
     }
 
     /// Waits for what must come within a minute.

@@ -52,5 +52,8 @@ public struct JSONObject: Equatable, Sendable {
 private func numberText(_ text: String) -> String {
     let isInteger = !text.utf8.contains { ".eE".utf8.contains($0) }
     if isInteger { return text == "-0" ? "0" : text }
-    return Double(text).map { "\($0)" } ?? text
+    guard let value = Double(text) else { return text }
+    // Python goes on without an exponent a little longer.
+    if (0x1p53..<1e16).contains(abs(value)) { return "\(Int64(value)).0" }
+    return "\(value)"
 }

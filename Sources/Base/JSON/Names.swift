@@ -1,11 +1,17 @@
-/// A name from outside, safe to show in a terminal: control and format characters escaped, at most 80 characters.
+/// A name from outside, safe to show in a terminal: escaped, at most 80 characters.
 public func printable(_ name: String) -> String {
+    let shown = escaped(String(String.UnicodeScalarView(name.unicodeScalars.prefix(80))))
+    return name.unicodeScalars.count > 80 ? shown + "..." : shown
+}
+
+/// Text with its control and format characters escaped, so that it is one line and moves no cursor.
+public func escaped(_ text: String) -> String {
     var shown = ""
-    for scalar in name.unicodeScalars.prefix(80) {
-        let isControl = scalar.properties.generalCategory == .control || scalar.properties.generalCategory == .format
+    for scalar in text.unicodeScalars {
+        let isControl = [.control, .format].contains(scalar.properties.generalCategory)
         shown += isControl ? "\\u{\(String(scalar.value, radix: 16))}" : String(scalar)
     }
-    return name.unicodeScalars.count > 80 ? shown + "..." : shown
+    return shown
 }
 
 /// The entry of `known` that is fewest edits away from `name`; of several the one that begins most alike.

@@ -68,11 +68,15 @@ public enum Files {
     /// Whether there is something at `path`; an error where that cannot be found out.
     public static func isPresent(_ path: String) throws(PosixError) -> Bool { try statusIfPresent(path) != nil }
 
-    /// The absolute path that `path` leads to, symbolic links followed; `path` itself where there is nothing.
+    /// The absolute path that `path` leads to, symbolic links followed; what is not there is taken to be in the place of its
+    /// nearest folder that is.
     public static func canonical(_ path: String) -> String {
-        guard let found = realpath(path, nil) else { return path }
-        defer { free(found) }
-        return String(cString: found)
+        if let found = realpath(path, nil) {
+            defer { free(found) }
+            return String(cString: found)
+        }
+        let parent = parent(of: path)
+        return parent == path ? path : "\(canonical(parent))/\(name(of: path))"
     }
 
     /// As `status(_:)`, and nil where there is nothing.

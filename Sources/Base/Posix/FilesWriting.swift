@@ -129,9 +129,14 @@ extension Files {
         try system("fsync", folder) { fsync(descriptor.number) }
     }
 
-    /// Whether this process may list a folder and add and remove what is in it.
+    /// Whether this process may list a folder and add and remove what is in it, whoever made that.
     public static func mayChange(_ folder: String) -> Bool {
-        faccessat(AT_FDCWD, folder, R_OK | W_OK | X_OK, AT_EACCESS) == 0
+        var status = stat()
+        guard faccessat(AT_FDCWD, folder, R_OK | W_OK | X_OK, AT_EACCESS) == 0, lstat(folder, &status) == 0 else {
+            return false
+        }
+        // In a sticky folder everybody removes only their own.
+        return status.st_mode & S_ISVTX == 0 || [0, status.st_uid].contains(geteuid())
     }
 
     /// Whether `path` is a folder, or a symbolic link to one.

@@ -6,8 +6,8 @@ public final class Llama<B: Backend>: LanguageModel {
     public let config: LlamaConfig
     let backend: B
     public let options: EngineOptions
-    /// Rows of a step: the configured ones, or a quarter where a call on this bank did not fit into a device's memory with
-    /// all of them. Nothing else may change it: equal calls on an equal bank give equal bits.
+    /// Rows of a step: the configured ones, or a quarter where the call under way does not fit into a device's memory with all
+    /// of them. No call changes it for the next: equal calls on an equal bank give equal bits.
     private(set) var tokenBudget: Int
     let shape: ModelShape
     let embedding: B.Matrix
@@ -88,7 +88,6 @@ public final class Llama<B: Backend>: LanguageModel {
 
     public func load(bank adapters: [Adapter]) throws(LlamaError) {
         bank = nil
-        tokenBudget = options.tokenBudget
         makeRoom()
         bank = adapters.isEmpty ? nil : try Bank(adapters, config: config, backend: backend)
         totals.bankBytes = bank?.byteCount ?? 0
@@ -111,14 +110,14 @@ public final class Llama<B: Backend>: LanguageModel {
         return statistics
     }
 
-    /// Calls `body` with steps of a quarter of the rows, where a device's memory may be too small for the configured ones,
-    /// and stays with them where that helps.
-    func withSmallerSteps<Value>(_ body: () throws(LlamaError) -> Value) throws(LlamaError) -> Value? {
-        guard backend.room != nil, tokenBudget == options.tokenBudget else { return nil }
-        tokenBudget = max(32, tokenBudget / 4)
+    /// Calls `body`, and where a device's memory is too small for the configured steps once more with a quarter of their rows,
+    /// which stays so for the rest of the call.
+    func withFittingSteps<Value>(_ body: () throws(LlamaError) -> Value) throws(LlamaError) -> Value {
+        tokenBudget = options.tokenBudget
         do { return try body() } catch {
-            tokenBudget = options.tokenBudget
-            throw error
+            guard error.code == .memory, backend.room != nil else { throw error }
+            tokenBudget = max(32, tokenBudget / 4)
+            return try body()
         }
     }
 

@@ -48,17 +48,10 @@ struct Run<B: Backend> {
         llama.totals.cacheBytes = max(llama.totals.cacheBytes, table.highest * llama.backend.blockBytes(llama.shape))
     }
 
-    /// Takes all the memory that the call needs; where a device has too little, with smaller steps for this bank.
+    /// Takes all the memory that the call needs; where a device has too little, for smaller steps.
     @discardableResult
     mutating func prepare(_ mixtures: [Mixture], merge: Merge) throws(LlamaError) -> B.Cache {
-        do {
-            return try take(mixtures, merge: merge)
-        } catch {
-            guard error.code == .memory,
-                let cache = try llama.withSmallerSteps({ () throws(LlamaError) in try take(mixtures, merge: merge) })
-            else { throw error }
-            return cache
-        }
+        try llama.withFittingSteps { () throws(LlamaError) in try take(mixtures, merge: merge) }
     }
 
     private mutating func take(_ mixtures: [Mixture], merge: Merge) throws(LlamaError) -> B.Cache {

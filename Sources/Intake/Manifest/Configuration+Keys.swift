@@ -93,7 +93,8 @@ extension Configuration {
             .path(
                 "inbox", \.inbox,
                 "The folder that jobs are dropped into. It, work and outbox are on one file system and one mount, none in "
-                    + "another."),
+                    + "another. Under systemd other places than below /var/lib/primed take a drop-in, see "
+                    + "/usr/share/doc/primed/folders.conf.example."),
             .path("work", \.work, "Where claimed jobs are, readable for the daemon alone."),
             .path("outbox", \.outbox, "The folder of results."),
             .path("models", \.models, "Where manifests name bases, beside what comes with them."),

@@ -154,8 +154,10 @@ struct Fields {
     func path(_ key: String) -> String? {
         guard let path = text(key) else { return nil }
         if let escape = escape(of: path) {
+            // What has blanks may be no path, but somebody's text.
+            let shown = path.contains(where: \.isWhitespace) ? "a path" : "\"\(printable(path))\""
             wrong(
-                .escape, key, found: "\"\(printable(path))\", \(escape)",
+                .escape, key, found: "\(shown), \(escape)",
                 remedy: "write a path below the manifest's folder or a configured root")
             return nil
         }

@@ -15,7 +15,9 @@ func escape(of path: String) -> String? {
     if path.isEmpty { return "an empty path" }
     if path.utf8.count > 4096 { return "more than 4096 bytes" }
     if path.hasPrefix("/") { return "an absolute path" }
-    if path.unicodeScalars.contains(where: { $0.value < 0x20 || $0.value == 0x7F }) { return "with control characters" }
+    if path.unicodeScalars.contains(where: { $0.properties.generalCategory == .control }) {
+        return "with control characters"
+    }
     if path.utf8.contains(UInt8(ascii: "\\")) { return "with a backslash" }
     let parts = path.split(separator: "/", omittingEmptySubsequences: false)
     if parts.contains("..") { return "which leads upwards" }

@@ -108,8 +108,8 @@ public struct Inbox: Sendable {
         return ArraySlice(Self.inTurns(candidates))
     }
 
-    /// Names that whoever writes them means to change.
-    static func isTemporary(_ name: String) -> Bool {
+    /// Whether whoever writes something of this name means to change it: it is not taken.
+    public static func isTemporary(_ name: String) -> Bool {
         name.hasPrefix(".") || name.hasSuffix(".part") || name.hasSuffix(".tmp") || name.hasSuffix("~")
     }
 

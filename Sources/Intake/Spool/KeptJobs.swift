@@ -23,11 +23,11 @@ extension Spool {
     /// Where a job of that outcome is kept; nil if it goes at once.
     func keeper(of status: JobStatus) -> String? { limits.keepsSeconds(status) > 0 ? folders.kept : nil }
 
-    /// Takes note that a job was kept.
-    func noteExpiry(of status: JobStatus) {
+    /// Takes note that a job was kept, whose publication began at `time`, in seconds since 1970; nil for now.
+    func noteExpiry(of status: JobStatus, from time: Int64? = nil) {
         guard limits.keepsSeconds(status) > 0 else { return }
-        let time = WallClock.nanoseconds() / 1_000_000_000
-        nextExpiry = min(nextExpiry, time + Int64(limits.keepsSeconds(status)))
+        let start = time ?? WallClock.nanoseconds() / 1_000_000_000
+        nextExpiry = min(nextExpiry, start + Int64(limits.keepsSeconds(status)))
     }
 
     /// Removes the kept jobs whose time is over, as far as one look goes. Costs nothing before the first one's is.
@@ -43,15 +43,23 @@ extension Spool {
             do throws(PosixError) { try Files.removeTree("\(folders.kept)/\(name)") } catch { log(.trouble(error)) }
         }
         guard time >= nextExpiry else { return false }
-        let kept = try Self.kept(folders, limits)
+        let (kept, unread) = try Self.survey(folders, limits)
         let expired = kept.filter { $0.expires <= time }
+        var next = kept.filter { $0.expires > time }.map(\.expires).min() ?? .max
+        // What cannot be read or removed now keeps nothing else from it, and is tried again.
+        if unread > 0 { next = min(next, time + 60) }
         for job in expired.prefix(Self.mostRemovals) {
-            try outbox.retire(JobFolder(claimed: "\(folders.kept)/\(job.name)"))
-            log(.keptRemoved(job.name))
+            do throws(PosixError) {
+                try outbox.retire(JobFolder(claimed: "\(folders.kept)/\(job.name)"))
+                log(.keptRemoved(job.name))
+            } catch {
+                log(.trouble(error))
+                next = min(next, time + 600)
+            }
             sign()
         }
         guard expired.count <= Self.mostRemovals else { return true }
-        nextExpiry = kept.filter { $0.expires > time }.map(\.expires).min() ?? .max
+        nextExpiry = next
         return false
     }
 
@@ -60,13 +68,30 @@ extension Spool {
 
     /// The kept jobs of a spool, by name; nobody needs to serve it.
     public static func kept(_ folders: Folders, _ limits: Limits) throws(PosixError) -> [KeptJob] {
+        try survey(folders, limits).kept
+    }
+
+    /// The kept jobs, and how many there are of which that could not be found out.
+    private static func survey(
+        _ folders: Folders, _ limits: Limits
+    ) throws(PosixError) -> (kept: [KeptJob], unread: Int) {
         let names = try Files.isPresent(folders.kept) ? Files.list(folders.kept) : []
-        return names.filter { !isRemnant($0) }.compactMap { name in
-            guard let record = try? JobFolder(claimed: "\(folders.kept)/\(name)").readPublication() else { return nil }
-            return KeptJob(
-                name: name, status: record.status, code: record.code, published: record.time,
-                expires: record.time + Int64(limits.keepsSeconds(record.status)))
+        var (kept, unread): ([KeptJob], Int) = ([], 0)
+        for name in names where !isRemnant(name) {
+            let record: Publication?
+            do throws(PosixError) {
+                record = try JobFolder(claimed: "\(folders.kept)/\(name)").readPublication()
+            } catch {
+                unread += 1
+                continue
+            }
+            guard let record else { continue }
+            kept.append(
+                KeptJob(
+                    name: name, status: record.status, code: record.code, published: record.time,
+                    expires: record.time + Int64(limits.keepsSeconds(record.status))))
         }
+        return (kept, unread)
     }
 
     /// Takes a kept job up again, without what failed in it.

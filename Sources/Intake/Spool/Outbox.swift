@@ -166,14 +166,24 @@ public struct Outbox: Sendable {
     /// Removes a job's folder; from the first call on it counts for nothing.
     func retire(_ folder: JobFolder) throws(PosixError) {
         let above = Files.parent(of: folder.path)
-        let retired = "\(above)/.\(Files.name(of: folder.path)).tmp"
+        var retired = Self.retiredPath(of: folder)
         if try Files.isPresent(folder.path) {
-            try Files.removeTree(retired)
+            // One that cannot be removed stands in no other's way.
+            if (try? Files.removeTree(retired)) == nil {
+                retired = "\(above)/.\(String(UInt64.random(in: .min ... .max), radix: 36)).tmp"
+            }
             try Files.rename(folder.path, to: retired)
         }
         // What the disk refuses from here on is no reason to do anything again: recovery removes what is left.
         try? Files.sync(directory: above)
         try? Files.removeTree(retired)
+    }
+
+    /// Removes what a removal of the folder that was cut short left.
+    public func finishRetiring(_ folder: JobFolder) { try? Files.removeTree(Self.retiredPath(of: folder)) }
+
+    private static func retiredPath(of folder: JobFolder) -> String {
+        "\(Files.parent(of: folder.path))/.\(Files.name(of: folder.path)).tmp"
     }
 
     /// Puts a job's folder away; an older one of that name, whose result somebody removed, goes.

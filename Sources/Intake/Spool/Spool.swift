@@ -32,7 +32,10 @@ public final class Spool {
         /// Refuses a folder that serves twice or lies in another one: what is in a folder is taken for a job or a result.
         public func requireSeparate() throws(SpoolError) {
             let paths = [inbox, work, outbox]
-            let places = paths.map { "\(Files.canonical($0))/" }
+            let places = paths.map { path in
+                let place = Files.canonical(path)
+                return place.hasSuffix("/") ? place : "\(place)/"
+            }
             for (inner, place) in places.enumerated() {
                 for (outer, other) in places.enumerated() where inner != outer && place.hasPrefix(other) {
                     throw SpoolError(
@@ -139,12 +142,13 @@ public final class Spool {
     @discardableResult
     public func publish(_ job: SpooledJob) throws(PosixError) -> JobStatus {
         // On a second try the result may lie in the outbox already.
-        var written = try job.folder.readPublication()?.status
+        let begun = try job.folder.readPublication()
+        var written = begun?.status
         if written == nil { written = try ResultSummary(file: "\(job.folder.result)/\(Outbox.resultFile)")?.status }
         let status = written ?? .failed
         let name = try outbox.publish(job.folder, as: job.id, digest: job.digest, keptIn: keeper(of: status))
         live[job.id] = nil
-        noteExpiry(of: status)
+        noteExpiry(of: status, from: begun?.time)
         log(.jobPublished(name, status: status.rawValue))
         return status
     }

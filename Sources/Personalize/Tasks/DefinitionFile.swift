@@ -75,7 +75,7 @@ extension TaskDefinition {
             throw TaskError(.duplicate, whole.place("labels"), found: "a label twice", remedy: "keep one of them")
         }
         guard kind == "ordinal" else { return .classification(labels: labels) }
-        let numbers = labels.compactMap(number)
+        let numbers = labels.compactMap(Scale.measure)
         guard numbers.count == labels.count, zip(numbers, numbers.dropFirst()).allSatisfy(<) else {
             throw TaskError(
                 .contradiction, whole.place("labels"), found: "labels that are no rising numbers",

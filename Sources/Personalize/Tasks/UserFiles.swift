@@ -37,9 +37,11 @@ public func readUsers(
 public func readHistory(_ bytes: [UInt8], file: String) throws(TaskError) -> [HistoryItem] {
     var items: [HistoryItem] = []
     var seen: Set<String> = []
+    var isFirst = true
     try eachElement(bytes, file) { value throws(TaskError) in
         let member = try object(value, "\(file): item \(items.count + 1)")
-        if items.isEmpty, case .list(let list) = member["profile"] {
+        defer { isFirst = false }
+        if isFirst, case .list(let list) = member["profile"] {
             for value in list { try appendItem(value, to: &items, &seen, place: file) }
         } else {
             try appendItem(value, to: &items, &seen, place: file)
@@ -52,9 +54,11 @@ public func readHistory(_ bytes: [UInt8], file: String) throws(TaskError) -> [Hi
 public func readQueries(_ bytes: [UInt8], file: String) throws(TaskError) -> [Query] {
     var queries: [Query] = []
     var seen: Set<String> = []
+    var isFirst = true
     try eachElement(bytes, file) { value throws(TaskError) in
         let member = try object(value, "\(file): query \(queries.count + 1)")
-        if queries.isEmpty, case .list(let list) = member["query"] {
+        defer { isFirst = false }
+        if isFirst, case .list(let list) = member["query"] {
             for value in list { try appendQuery(value, to: &queries, &seen, place: file) }
         } else {
             try appendQuery(value, to: &queries, &seen, place: file)

@@ -34,10 +34,13 @@ struct FileJournal: Journal {
         do {
             let line = try JSONEncoder().encode(round)
             try Files.append(Array(line) + [UInt8(ascii: "\n")], to: path, mode: 0o600)
-        } catch {
+        } catch let error as PosixError {
             throw MethodError(
                 .storage, path, found: "the evaluations cannot be written (\(error))",
                 remedy: "make room on the disk; the job goes on from its last round")
+        } catch {
+            throw MethodError(
+                .journal, path, found: "scores that are no numbers", remedy: "look at the task's metrics and labels")
         }
         rounds.append(round)
     }

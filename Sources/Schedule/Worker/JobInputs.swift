@@ -77,6 +77,8 @@ public struct JobInputs {
         try sharers.select(embedding, user: user.id, base: base) { () throws(JobError) in
             try told {
                 let texts = try task.embeddingTexts(user)
+                // What an earlier cohort left would decide over the memory that there is, and so over the last bits.
+                try model.load(bank: [])
                 return userEmbedding(try model.embed(texts.map { Array(tokenizer.encode($0).prefix(512)) }))
             }
         }

@@ -89,9 +89,12 @@ public struct Names: Sendable {
     }
 
     private func missing(_ name: String, _ kind: Kind, _ place: String) -> JobError {
-        JobError(
+        // Where a history or queries belong, what has blanks may be no path, but the text itself.
+        let mayBeText = [.history, .queries].contains(kind) && name.contains(where: \.isWhitespace)
+        return JobError(
             code: "not-found", place: place,
-            message: "there is no \(kind.rawValue) \(name); looked in \(roots(kind).joined(separator: " and "))")
+            message: "there is no \(kind.rawValue) \(mayBeText ? "of that name" : name); looked in "
+                + roots(kind).joined(separator: " and "))
     }
 
     private func refuseLinks(_ name: String, below root: String, place: String) throws(JobError) {

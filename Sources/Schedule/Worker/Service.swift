@@ -79,6 +79,11 @@ public final class Service {
         beginWatch()
         inbox.nextRescan = MonotonicClock.seconds() + rescanSeconds
         let recovered = try recover { [systemd] in systemd.notify(.extendTimeout(120_000_000)) }
+        do throws(PosixError) {
+            try spool.removeExpired { [systemd] in systemd.notify(.extendTimeout(120_000_000)) }
+        } catch {
+            log(.trouble(error))
+        }
         answerRequests(at: MonotonicClock.seconds())
         systemd.notify(.ready)
         log(.serviceReady(slots: options.devices.count, recovered: recovered))
@@ -114,7 +119,9 @@ public final class Service {
 
     private var ending: Ending {
         if stopDeadline < .infinity || !runsOnce { return .done }
-        if inbox.isDiskFull { return .diskFull }
+        // A disk with little room and nothing to take is no trouble.
+        let scan = try? spool.inbox.scan(limit: 1)
+        if inbox.isDiskFull && scan.map({ !$0.ready.isEmpty || !$0.unsettled.isEmpty }) ?? true { return .diskFull }
         return queue.isEmpty ? .done : .noDevice
     }
 
@@ -135,7 +142,7 @@ public final class Service {
         ].compactMap { $0 }
         if !isStopping {
             wakes += [inbox.nextScan, inbox.nextRescan]
-            if let retry = queue.nextRetry, freeSlot(at: time) != nil { wakes.append(retry) }
+            if let retry = queue.nextRetry, freeDevice(at: time) != nil { wakes.append(retry) }
             if let ready = devices.nextTry(after: time) { wakes.append(ready) }
         }
         if reporting.isStale { wakes.append(reporting.nextStatus) }

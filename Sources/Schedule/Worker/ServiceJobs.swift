@@ -52,24 +52,21 @@ extension Service {
     private static let unheeded = "wish-unread"
 
     func startJobs(at time: Double) {
-        while let slot = freeSlot(at: time), let next = queue.next(at: time), let job = jobs[next.id] {
-            start(job, in: slot, at: time)
+        while let device = freeDevice(at: time), let next = queue.next(at: time), let job = jobs[next.id] {
+            start(job, on: device, at: time)
         }
     }
 
-    /// A slot without a job, on a device that can be used.
-    func freeSlot(at time: Double) -> Int? {
-        options.devices.indices.first { slot in
-            let device = options.devices[slot]
-            // After a reload the same device may have another slot, and a run of before.
-            let (taken, shares) = (
-                supervisor.runs.count { $0.device == device }, options.devices.count { $0 == device }
-            )
-            return taken < shares && devices.allow(device, at: time) && !supervisor.runs.contains { $0.slot == slot }
+    /// A device that can be used and has a slot without a job.
+    func freeDevice(at time: Double) -> String? {
+        options.devices.first { device in
+            // After a reload there may be runs in slots of before.
+            supervisor.runs.count { $0.device == device } < options.devices.count { $0 == device }
+                && devices.allow(device, at: time)
         }
     }
 
-    private func start(_ job: SpooledJob, in slot: Int, at time: Double) {
+    private func start(_ job: SpooledJob, on device: String, at time: Double) {
         // The end of the last attempt may not have been seen.
         if job.folder.isFinished {
             publish(job)
@@ -84,7 +81,7 @@ extension Service {
         do throws(PosixError) {
             try job.folder.recordStart()
             let process = try supervisor.start(
-                job, in: slot, on: options.devices[slot], attempt: attempts.started + 1,
+                job, on: device, attempt: attempts.started + 1,
                 seconds: allowed.map { max(0, $0 - attempts.seconds) }, at: time)
             log(.attemptStarted(job.id, attempt: attempts.started + 1, process: process))
         } catch {

@@ -34,7 +34,7 @@ public struct ServiceStatus: Codable, Sendable, Equatable {
         public let priority: Int
         /// `waiting`, `cooling-off` or `held`.
         public let state: String
-        /// Tries that failed since this daemon took the job up.
+        /// Tries that failed since the job last got on.
         public let failures: Int
         /// Why it is held; nil in other states.
         public let reason: String?

@@ -68,7 +68,8 @@ public struct SharerPool {
         else {
             throw JobError(
                 code: "wrong-shape", place: "\(place): embeddings",
-                message: "no tensor \(embeddings.tensor) of \(pool.members.count) rows in \(embeddings.file); "
+                message:
+                    "no tensor \(printable(embeddings.tensor)) of \(pool.members.count) rows in \(embeddings.file); "
                     + "write one row a member, in the order of members")
         }
         let values = tensor.floats()
@@ -164,7 +165,9 @@ public struct SharerPool {
         if Files.name(of: model) == Files.name(of: base) { return }
         throw JobError(
             code: "embedding", place: "user \(user)",
-            message: "no embedding, and the pool's come from another encoder (\(encoder)); give the target's embedding")
+            message:
+                "no embedding, and the pool's come from another encoder (\(printable(encoder))); give the target's embedding"
+        )
     }
 
     /// The sharers of one target, most similar first, with their adapters.

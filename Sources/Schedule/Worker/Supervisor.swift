@@ -16,6 +16,7 @@ final class Supervisor {
 
     struct Run {
         let job: SpooledJob
+        /// The lowest that was free: it names the group that bounds the worker's memory.
         let slot: Int
         let device: String
         let attempt: Int
@@ -76,8 +77,9 @@ final class Supervisor {
     /// - Parameter seconds: after which the job has taken all its time; nil for never.
     /// - Returns: the worker's process id.
     func start(
-        _ job: SpooledJob, in slot: Int, on device: String, attempt: Int, seconds: Double?, at time: Double
+        _ job: SpooledJob, on device: String, attempt: Int, seconds: Double?, at time: Double
     ) throws(PosixError) -> Int {
+        let slot = (0...runs.count).first { slot in !runs.contains { $0.slot == slot } } ?? runs.count
         let group = try workerBytes.map { bytes throws(PosixError) in
             try MemoryGroup("primed-slot-\(slot)", bytes: bytes)
         }

@@ -73,6 +73,7 @@ enum Exit {
     private static func code(errno: Int32) -> Int32 {
         switch errno {
         case ENOENT, ENOTDIR: noInput
+        case EFBIG, ELOOP: badData
         case EACCES, EPERM: noPermission
         case ENOSPC, EDQUOT, EAGAIN: temporary
         default: io

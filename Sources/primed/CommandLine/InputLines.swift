@@ -16,12 +16,12 @@ struct InputLines {
     /// The number of the line that was read last, from 1 on.
     private(set) var number = 0
 
-    /// The next line that is not empty, without its line feed; nil at the end.
+    /// The next line that is not empty, without its line feed; nil at the end. A carriage return alone is no line.
     mutating func next() throws -> [UInt8]? {
         while true {
             if let line = take() {
                 number += 1
-                if !line.isEmpty { return line }
+                if !line.isEmpty && line != [0x0D] { return line }
             } else if isAtEnd {
                 return nil
             } else {

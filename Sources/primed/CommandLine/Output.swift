@@ -1,29 +1,41 @@
 import FoundationEssentials
 import Glibc
+import JSON
 import Posix
 
-/// Writes a result to standard output; a reader that has gone ends the program quietly.
+/// Writes a result to standard output. Where its reader has gone the program ends as one that SIGPIPE ends; where it cannot be
+/// written, with `Exit.io`.
 func show(_ text: String) { show(Array(text.utf8)) }
 
-func show(_ bytes: [UInt8]) { write(bytes, to: STDOUT_FILENO) }
-
-/// Writes a diagnostic line to standard error.
-func complain(_ text: String) {
-    write(Array("primed: \(text)\n".utf8), to: STDERR_FILENO)
+func show(_ bytes: [UInt8]) {
+    guard let reason = write(bytes, to: STDOUT_FILENO) else { return }
+    if reason == EPIPE { exit(128 + SIGPIPE) }
+    complain("standard output: \(String(cString: strerror(reason)))")
+    exit(Exit.io)
 }
 
-private func write(_ bytes: [UInt8], to descriptor: Int32) {
+/// Writes a diagnostic to standard error, nothing in it but line feeds moving a cursor. Nothing depends on whether it is heard.
+func complain(_ text: String) {
+    let lines = "primed: \(text)".split(separator: "\n", omittingEmptySubsequences: false).map { escaped(String($0)) }
+    _ = write(Array((lines.joined(separator: "\n") + "\n").utf8), to: STDERR_FILENO)
+}
+
+/// - Returns: why not all of it was written; nil where it was.
+private func write(_ bytes: [UInt8], to descriptor: Int32) -> Int32? {
     var rest = bytes[...]
     while !rest.isEmpty {
         let count = rest.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
-        if count < 0 {
-            if errno == EINTR { continue }
-            if errno == EPIPE { exit(Exit.ok) }
-            if descriptor == STDOUT_FILENO { complain("standard output: \(String(cString: strerror(errno)))") }
-            exit(Exit.io)
+        if count >= 0 {
+            rest = rest.dropFirst(count)
+        } else if errno == EAGAIN {
+            // Whoever passed it on set it so.
+            var ready = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
+            _ = Glibc.poll(&ready, 1, -1)
+        } else if errno != EINTR {
+            return errno
         }
-        rest = rest.dropFirst(count)
     }
+    return nil
 }
 
 /// A value as one line of JSON with sorted keys.

@@ -30,7 +30,8 @@ struct Site {
     /// - Parameter text: what the file held when it was accepted; nil reads it.
     /// - Throws: `Failure` 78 for a configuration that cannot be used.
     init(_ arguments: Arguments, text accepted: [UInt8]? = nil) throws(Failure) {
-        let named = arguments.text("config") ?? environment["PRIMED_CONFIG"]
+        let environment = try environment()
+        let named = arguments.text("config") ?? environment["PRIMED_CONFIG"].flatMap { $0.isEmpty ? nil : $0 }
         let searched = ["etc/primed.json5", "/etc/primed/primed.json5"]
         let path = named ?? (accepted == nil ? searched.first { Files.exists($0) } : nil)
         file = path.map { $0.hasPrefix("/") ? $0 : "\(currentFolder())/\($0)" }
@@ -85,13 +86,18 @@ struct Site {
     }
 }
 
-/// The variables of the environment that are UTF-8.
-private var environment: [String: String] {
+/// The variables of the environment that are UTF-8, as primed's own have to be.
+private func environment() throws(Failure) -> [String: String] {
     var variables: [String: String] = [:]
     var next = environ
     while let word = next.pointee {
-        if let text = String(validatingCString: word), let sign = text.firstIndex(of: "=") {
-            variables[String(text[..<sign])] = String(text[text.index(after: sign)...])
+        if let text = String(validatingCString: word) {
+            if let sign = text.firstIndex(of: "=") {
+                variables[String(text[..<sign])] = String(text[text.index(after: sign)...])
+            }
+        } else if strncmp(word, "PRIMED_", 7) == 0 {
+            let name = String(decoding: UnsafeRawBufferPointer(start: word, count: strcspn(word, "=")), as: UTF8.self)
+            throw Failure(Exit.configuration, "the variable \(printable(name)) is not UTF-8")
         }
         next += 1
     }

@@ -30,7 +30,7 @@ struct Submission {
         digest = try isFolder ? JobDigest.of(folder: source) : JobDigest.of(manifest: source)
     }
 
-    /// Refuses what the daemon would refuse.
+    /// Refuses what the daemon would refuse, but for the size, which is the inbox's concern.
     private static func requireFit(_ folder: String, _ limits: Spool.Limits) throws {
         let survey = try Files.survey(folder, entries: limits.files)
         switch survey.offender {
@@ -40,10 +40,6 @@ struct Submission {
         case .tooDeep(let path): throw Failure(Exit.badData, "\(folder)/\(path): deeper than the 16 levels of a job")
         case .nameNotUTF8(let path): throw Failure(Exit.badData, "\(folder)/\(path): a name that is not UTF-8")
         case .tooMany: throw Failure(Exit.badData, "\(folder): more than the \(limits.files) files of a job")
-        }
-        guard survey.size <= limits.folderSize else {
-            throw Failure(
-                Exit.badData, "\(folder): \(survey.size) bytes; the files of a job take \(limits.folderSize) at most")
         }
     }
 }

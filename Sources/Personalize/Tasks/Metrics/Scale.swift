@@ -4,7 +4,7 @@ struct Scale: Sendable {
     private let highest: Double
 
     init(_ labels: [String]) {
-        let numbers = labels.compactMap(number)
+        let numbers = labels.compactMap(Self.measure)
         lowest = numbers.min() ?? 0
         highest = numbers.max() ?? 0
     }
@@ -15,12 +15,15 @@ struct Scale: Sendable {
     /// Where the reference is none either, both count as half the highest: 2.5 on LaMP's scale of 1 to 5.
     func differences(_ predictions: [String], _ references: [String]) -> [Double] {
         zip(predictions, references).map { prediction, reference in
-            let right = number(reference)
+            let right = Self.measure(reference)
             let half = max(lowest, highest / 2)
             let furthest = right.map { abs(lowest - $0) > abs(highest - $0) ? lowest : highest }
-            return (number(prediction) ?? furthest ?? half) - (right ?? half)
+            return (Self.measure(prediction) ?? furthest ?? half) - (right ?? half)
         }
     }
+
+    /// A number whose square is one, too, and the sum of very many; nil for what is none.
+    static func measure(_ text: String) -> Double? { number(text).flatMap { abs($0) <= 1e100 ? $0 : nil } }
 }
 
 /// The finite number that Python's `float(text)` reads; nil where it fails or is not finite.
