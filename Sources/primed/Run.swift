@@ -1,4 +1,5 @@
 import JSON
+import Llama
 import Posix
 import Spool
 import Telemetry
@@ -24,7 +25,7 @@ enum Run {
             (Exit.ok, "every target is done"), (Exit.badData, "the manifest, or what it names, is mistaken"),
             (Exit.noInput, "there is no such manifest"), (Exit.software, "a target failed"),
             (Exit.io, "the result cannot be written"),
-            (Exit.unavailable, "the device cannot be had"),
+            (Exit.unavailable, "the device cannot be had, or cannot do it"),
             (Exit.temporary, "interrupted, or failed in a way that may pass; run it again to go on"),
         ],
         examples: ["primed run examples/debian/demo.json", "primed run --outbox /tmp/out nightly/"]
@@ -91,6 +92,8 @@ enum Run {
             switch failure.kind {
             case .permanent: return Exit.badData
             case .deviceLost, .deviceNotReady: return Exit.unavailable
+            // Another device may do it; this one may not.
+            case .passing where failure.problem.code == LlamaError.Code.device.rawValue: return Exit.unavailable
             case .passing: return Exit.temporary
             }
         }

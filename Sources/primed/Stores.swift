@@ -75,7 +75,7 @@ struct Stores {
     private mutating func model(_ name: String) throws(JobError) -> Found {
         let path = "\(configuration.models)/\(name)"
         if !Files.exists("\(path)/config.json"),
-            let inner = try? Files.list(path).first(where: { Files.isDirectory("\(path)/\($0)") })
+            let inner = try? Files.list(path).first(where: { Files.exists("\(path)/\($0)/config.json") })
         {
             return (.note, "no model itself; a manifest names the folders in it, such as \(name)/\(printable(inner))")
         }

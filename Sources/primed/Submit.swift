@@ -24,7 +24,7 @@ enum Submit {
                 needs: "wait"),
         ],
         files: [
-            ("INBOX/.NAME.PID.part", "what is still being copied"),
+            ("INBOX/.NAME.*.part", "what is still being copied"),
             ("OUTBOX/ID/result.json", "the result that --wait waits for"),
         ],
         exits: [

@@ -55,7 +55,7 @@ struct StreamTests {
     @Test(
         "What may be a history's text is in no message",
         arguments: [
-            "Dear diary, today Anna told me", "Dear diary,\\ntoday Anna told me",
+            "Dear diary, today Anna told me", "Dear diary,\\ntoday Anna told me", "diary-\u{4eca}\u{5929}",
         ])
     func historyForAPath(_ text: String) throws {
         let scene = try Scene()

@@ -201,6 +201,8 @@ public protocol Backend: AnyObject {
 
     /// Sizes the buffers for steps of up to `rows` rows, sequences of up to `positions` positions.
     func reserve(rows: Int, positions: Int, shape: ModelShape, rotary: [Double]) throws(ComputeError)
+    /// Lets go of what was reserved, so that what fits next does not follow from what was there before.
+    func letGo()
     /// A weight of `width` inputs; the parts' outputs follow one another.
     func matrix(_ parts: [MatrixPart], width: Int) throws(ComputeError) -> Matrix
     /// Gate and up projections of `rows` outputs each, laid out so that the gate can follow within the product. A
@@ -270,6 +272,8 @@ public protocol Backend: AnyObject {
 }
 
 extension Backend {
+    public func letGo() {}
+
     public var decodeStride: Int { 1 }
 
     public func decode(

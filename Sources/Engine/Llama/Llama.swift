@@ -89,6 +89,7 @@ public final class Llama<B: Backend>: LanguageModel {
     public func load(bank adapters: [Adapter]) throws(LlamaError) {
         bank = nil
         makeRoom()
+        backend.letGo()
         bank = adapters.isEmpty ? nil : try Bank(adapters, config: config, backend: backend)
         totals.bankBytes = bank?.byteCount ?? 0
     }
@@ -117,6 +118,7 @@ public final class Llama<B: Backend>: LanguageModel {
         do { return try body() } catch {
             guard error.code == .memory, backend.room != nil else { throw error }
             tokenBudget = max(32, tokenBudget / 4)
+            backend.letGo()
             return try body()
         }
     }

@@ -151,11 +151,13 @@ struct Fields {
     }
 
     /// A path below a folder, see `escape(of:)`.
-    func path(_ key: String) -> String? {
+    ///
+    /// - Parameter mayBeText: whether somebody may have written a history's text there: then no message shows what is no plain
+    ///   path.
+    func path(_ key: String, mayBeText: Bool = false) -> String? {
         guard let path = text(key) else { return nil }
         if let escape = escape(of: path) {
-            // What has blanks may be no path, but somebody's text.
-            let shown = path.contains(where: \.isWhitespace) ? "a path" : "\"\(printable(path))\""
+            let shown = mayBeText && !isPlainPath(path) ? "a path" : "\"\(printable(path))\""
             wrong(
                 .escape, key, found: "\(shown), \(escape)",
                 remedy: "write a path below the manifest's folder or a configured root")

@@ -142,7 +142,7 @@ extension JobManifest {
     private static func source(_ entry: Fields, _ key: String) -> Source? {
         switch entry.object[key] {
         case nil: return nil
-        case .string: return entry.path(key).map { .file($0) }
+        case .string: return entry.path(key, mayBeText: true).map { .file($0) }
         case .list(let list)?:
             guard !list.isEmpty || key == "queries" else {
                 entry.wrong(.missing, key, found: "an empty list", remedy: "give at least one item")

@@ -10,6 +10,17 @@ public func isUserID(_ id: String) -> Bool {
 /// opener's to refuse.
 public func isPathBelow(_ path: String) -> Bool { escape(of: path) == nil }
 
+/// Whether a path is surely none but a name: short, and of letters, digits and `.`, `_`, `-`, `/` of ASCII. What is not may be
+/// somebody's text where a path belongs, and is not shown.
+public func isPlainPath(_ path: String) -> Bool {
+    path.utf8.count <= 128 && path.utf8.allSatisfy { isASCIILetterOrDigit($0) || "._-/".utf8.contains($0) }
+}
+
+private func isASCIILetterOrDigit(_ byte: UInt8) -> Bool {
+    (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte | 0x20)
+        || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte)
+}
+
 /// Why a path is refused, in words for a message; nil where it stays below its folder.
 func escape(of path: String) -> String? {
     if path.isEmpty { return "an empty path" }

@@ -48,23 +48,28 @@ extension Spool {
         var next = kept.filter { $0.expires > time }.map(\.expires).min() ?? .max
         // What cannot be read or removed now keeps nothing else from it, and is tried again.
         if unread > 0 { next = min(next, time + 60) }
-        for job in expired.prefix(Self.mostRemovals) {
+        var (removed, failed) = (0, 0)
+        for job in expired where removed < Self.mostRemovals && failed < Self.mostFailures {
             do throws(PosixError) {
                 try outbox.retire(JobFolder(claimed: "\(folders.kept)/\(job.name)"))
                 log(.keptRemoved(job.name))
+                removed += 1
             } catch {
                 log(.trouble(error))
-                next = min(next, time + 600)
+                failed += 1
             }
             sign()
         }
-        guard expired.count <= Self.mostRemovals else { return true }
-        nextExpiry = next
-        return false
+        if failed > 0 { next = min(next, time + 600) }
+        let hasMore = removed == Self.mostRemovals && expired.count > removed + failed
+        if !hasMore { nextExpiry = next }
+        return hasMore
     }
 
     /// Removals at a look: a change of the limits may end the time of very many at once.
     private static let mostRemovals = 1000
+    /// Where the disk refuses so many, it refuses all.
+    private static let mostFailures = 32
 
     /// The kept jobs of a spool, by name; nobody needs to serve it.
     public static func kept(_ folders: Folders, _ limits: Limits) throws(PosixError) -> [KeptJob] {

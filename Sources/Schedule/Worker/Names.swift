@@ -89,8 +89,8 @@ public struct Names: Sendable {
     }
 
     private func missing(_ name: String, _ kind: Kind, _ place: String) -> JobError {
-        // Where a history or queries belong, what has blanks may be no path, but the text itself.
-        let mayBeText = [.history, .queries].contains(kind) && name.contains(where: \.isWhitespace)
+        // Where a history or queries belong, it may be no path, but the text itself.
+        let mayBeText = [.history, .queries].contains(kind) && !isPlainPath(name)
         return JobError(
             code: "not-found", place: place,
             message: "there is no \(kind.rawValue) \(mayBeText ? "of that name" : name); looked in "

@@ -80,7 +80,7 @@ public final class Service {
         inbox.nextRescan = MonotonicClock.seconds() + rescanSeconds
         let recovered = try recover { [systemd] in systemd.notify(.extendTimeout(120_000_000)) }
         do throws(PosixError) {
-            try spool.removeExpired { [systemd] in systemd.notify(.extendTimeout(120_000_000)) }
+            while try spool.removeExpired(sign: { [systemd] in systemd.notify(.extendTimeout(120_000_000)) }) {}
         } catch {
             log(.trouble(error))
         }

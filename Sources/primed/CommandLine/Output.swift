@@ -8,7 +8,7 @@ import Posix
 func show(_ text: String) { show(Array(text.utf8)) }
 
 func show(_ bytes: [UInt8]) {
-    guard let reason = write(bytes, to: STDOUT_FILENO) else { return }
+    guard let reason = write(bytes, to: STDOUT_FILENO, waiting: true) else { return }
     if reason == EPIPE { exit(128 + SIGPIPE) }
     complain("standard output: \(String(cString: strerror(reason)))")
     exit(Exit.io)
@@ -17,18 +17,19 @@ func show(_ bytes: [UInt8]) {
 /// Writes a diagnostic to standard error, nothing in it but line feeds moving a cursor. Nothing depends on whether it is heard.
 func complain(_ text: String) {
     let lines = "primed: \(text)".split(separator: "\n", omittingEmptySubsequences: false).map { escaped(String($0)) }
-    _ = write(Array((lines.joined(separator: "\n") + "\n").utf8), to: STDERR_FILENO)
+    _ = write(Array((lines.joined(separator: "\n") + "\n").utf8), to: STDERR_FILENO, waiting: false)
 }
 
+/// - Parameter waiting: whether to wait for a reader that is behind where the descriptor would not, since whoever passed it on
+///   set it so.
 /// - Returns: why not all of it was written; nil where it was.
-private func write(_ bytes: [UInt8], to descriptor: Int32) -> Int32? {
+private func write(_ bytes: [UInt8], to descriptor: Int32, waiting: Bool) -> Int32? {
     var rest = bytes[...]
     while !rest.isEmpty {
         let count = rest.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
         if count >= 0 {
             rest = rest.dropFirst(count)
-        } else if errno == EAGAIN {
-            // Whoever passed it on set it so.
+        } else if errno == EAGAIN && waiting {
             var ready = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
             _ = Glibc.poll(&ready, 1, -1)
         } else if errno != EINTR {

@@ -151,6 +151,10 @@ public final class CUDABackend: Backend, @unchecked Sendable {
         }
     }
 
+    public func letGo() {
+        (buffers, staging, rotation, mixtureRooms, mixing) = (nil, nil, nil, nil, nil)
+    }
+
     /// Angles are rounded to float32 first, as in the models' training.
     private func rotate(upTo positions: Int, _ rotary: [Double]) throws(ComputeError) {
         rotation = nil
