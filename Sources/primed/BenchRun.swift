@@ -79,6 +79,7 @@ struct BenchRun {
         return seconds
     }
 
+    /// Where the base encodes the history to select them, the model is without a bank afterwards.
     private func sharers(_ user: User, _ given: [Float]?) throws -> [Sharer] {
         try inputs.select(user, given, model: model, base: manifest.base)
     }
@@ -87,7 +88,7 @@ struct BenchRun {
     func rates(
         _ target: JobInputs.Target, rounds: Int
     ) throws -> (prefill: BenchReport.Work, decode: BenchReport.Work?) {
-        let prompts = try prompts(target)
+        let prompts = try history(target).prompts
         func continued(by newTokens: Int) throws -> (measured: Measured, tokens: Int) {
             var decoded = 0
             let measured = try fastest(rounds) {
@@ -108,21 +109,22 @@ struct BenchRun {
         return (prefill, whole.measured.less(first.measured).work(tokens: whole.tokens - first.tokens))
     }
 
-    private func prompts(_ target: JobInputs.Target) throws -> [[Int32]] {
+    /// A target's history as prompts, and its sharers, whose bank is the model's then.
+    private func history(_ target: JobInputs.Target) throws -> (prompts: [[Int32]], sharers: [Sharer]) {
         let (user, given) = try target.input.get()
-        try model.load(bank: try sharers(user, given).map(\.adapter))
         let settings = Settings(manifest)
-        return try inputs.task.examples(
+        let prompts = try inputs.task.examples(
             user, recent: settings.recent, retrieval: settings.retrieval, fraction: settings.fraction
         ).map { inputs.tokenizer.encode($0.prompt) }
+        let sharers = try sharers(user, given)
+        try model.load(bank: sharers.map(\.adapter))
+        return (prompts, sharers)
     }
 
     /// The history under a population of mixtures, as a generation evaluates it.
     func population(_ target: JobInputs.Target, _ size: Int, rounds: Int) throws -> BenchReport.Population {
-        let prompts = try prompts(target)
+        let (prompts, sharers) = try history(target)
         let settings = Settings(manifest)
-        let (user, given) = try target.input.get()
-        let sharers = try sharers(user, given)
         let mixtures = (0..<size).map { index in
             Mixture(weights: sharers.indices.map { Float($0 + 1) * 0.2 - Float(index) * 0.01 - 0.15 })
         }

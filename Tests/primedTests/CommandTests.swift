@@ -171,4 +171,41 @@ struct CommandTests {
         // A sharer is as like itself as can be, by accuracy and the F1 of the labels that it says.
         #expect(scores[1].similarities[0] == scores[1].similarities.max())
     }
+
+    /// The sharers of the manifest are selected by the base's encoding of the history, for which the bank makes room.
+    @Test func benchMeasures() throws {
+        let scene = try Scene()
+        try scene.write(
+            """
+            { "name": "package_section", "kind": "classification", "labels": ["x", "y"], "metrics": ["accuracy"],
+              "history": { "prompt": "{text} is", "full": "{text} is {tag}" },
+              "query": { "prompt": "{} is", "marker": "What is: " } }
+            """, to: "short.json")
+        let manifest = try scene.write(
+            """
+            { "job": "personalize", "id": "b", "base": "debian-llama-4m", "task": "short.json",
+              "sharers": { "pool": "package_section", "top_k": 2 }, "evolve": { "budget": 7 },
+              "generate": { "max_new_tokens": 3 },
+              "targets": [ { "user": "u", "history": [ { "id": "1", "text": "A game", "tag": "x" } ],
+                             "queries": [ { "id": "q", "input": "What is: that" } ] } ] }
+            """, to: "b.json")
+        let ending = try scene.onSite("bench", "--rounds", "1", "--json", manifest)
+        #expect(ending.status == 0, "\(ending.errors)")
+        struct Report: Decodable {
+            struct Population: Decodable { var candidates: Int, seconds: Double, rate: Double }
+            struct Work: Decodable { var tokens: Double }
+            var seconds: [String: Double]
+            var largeRate: Double
+            var populations: [Population]
+            var prefill: Work
+        }
+        let report = try JSONDecoder().decode(Report.self, from: Data(ending.out.utf8))
+        #expect(report.populations.map(\.candidates) == [1, 5, 10, 20, 40])
+        #expect(report.populations.allSatisfy { $0.seconds > 0 && $0.rate > 0 })
+        #expect(report.largeRate > 0)
+        #expect(report.prefill.tokens > 0)
+        let phases = ["prepare", "references", "search", "queries"].compactMap { report.seconds[$0] }
+        #expect(phases.count == 4)
+        #expect(abs(phases.reduce(0, +) - (report.seconds["total"] ?? 0)) < 1e-6)
+    }
 }
