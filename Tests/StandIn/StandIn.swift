@@ -3,6 +3,9 @@ import Glibc
 import Posix
 
 /// The stand-in for a GPU (device/), built once and found as the real libraries are.
+///
+/// With a folder in `PRIMED_REAL_GPU` the tests run on the machine's own GPU: NVIDIA's libraries are found as ever, and compiled
+/// kernels are kept in that folder. Tests/rigs/gpu/measure does so.
 public enum StandIn {
     public enum Kind: String, Sendable, CaseIterable {
         case plain
@@ -17,7 +20,8 @@ public enum StandIn {
 
     /// The folder with its libraries.
     public static func folder(_ kind: Kind = .plain) throws -> String {
-        try (kind == .plain ? plain : checked).get()
+        if let real = getenv("PRIMED_REAL_GPU") { return String(cString: real) }
+        return try (kind == .plain ? plain : checked).get()
     }
 
     /// A backend on such a device, whose compiled kernels are kept from run to run.

@@ -1,0 +1,270 @@
+"""A Llama with random weights in the shape of a published one, adapters, a user with a history, and all that primed and the peer
+need to personalize it. Needs torch, safetensors and tokenizers; a GPU makes the weights where there is one.
+
+usage: python shape.py SHAPE FOLDER [--items 64] [--answer 8]
+
+`--answer` is about how many tokens an answer has until the end of text, which random weights never say by themselves: the row of
+that token in the head is scaled for it; 3 or more. 0 leaves it as it is, and every answer has as many tokens as may be.
+"""
+
+import argparse, json, pathlib, random, shutil, statistics
+import torch
+from safetensors.torch import save_file
+from tokenizers import Tokenizer
+
+ROOT = pathlib.Path(__file__).resolve().parents[3]
+EXAMPLE = ROOT / "examples/debian"
+SCALED = dict(low_freq_factor=1.0, high_freq_factor=4.0, original_max_position_embeddings=8192, rope_type="llama3")
+SHAPES = {
+    "llama-2-7b": dict(
+        hidden_size=4096,
+        intermediate_size=11008,
+        num_hidden_layers=32,
+        num_attention_heads=32,
+        num_key_value_heads=32,
+        vocab_size=32000,
+        rope_theta=1e4,
+        max_position_embeddings=4096,
+        tie_word_embeddings=False,
+    ),
+    "llama-3.1-8b": dict(
+        hidden_size=4096,
+        intermediate_size=14336,
+        num_hidden_layers=32,
+        num_attention_heads=32,
+        num_key_value_heads=8,
+        vocab_size=128256,
+        rope_theta=5e5,
+        max_position_embeddings=131072,
+        tie_word_embeddings=False,
+        rope_scaling=dict(SCALED, factor=8.0),
+    ),
+    "llama-3.2-3b": dict(
+        hidden_size=3072,
+        intermediate_size=8192,
+        num_hidden_layers=28,
+        num_attention_heads=24,
+        num_key_value_heads=8,
+        vocab_size=128256,
+        rope_theta=5e5,
+        max_position_embeddings=131072,
+        tie_word_embeddings=True,
+        rope_scaling=dict(SCALED, factor=32.0),
+    ),
+}
+# The same, small; a vocabulary's odd rows must not matter.
+SHAPES |= {
+    name: dict(
+        SHAPES[full],
+        hidden_size=128,
+        intermediate_size=344,
+        num_hidden_layers=3,
+        num_attention_heads=4,
+        num_key_value_heads=kv,
+        vocab_size=4161,
+    )
+    for name, full, kv in [("tiny-2", "llama-2-7b", 4), ("tiny-3.1", "llama-3.1-8b", 2), ("tiny-3.2", "llama-3.2-3b", 1)]
+}
+MODULES, RANK, SHARERS = "qkvo", 8, [1, 2, 3]
+TASK, MARKER = "package_section", "] description: "  # a task that the peer knows by name
+
+
+def config_of(shape):
+    c = SHAPES[shape]
+    return dict(
+        architectures=["LlamaForCausalLM"],
+        model_type="llama",
+        hidden_act="silu",
+        rms_norm_eps=1e-5,
+        torch_dtype="bfloat16",
+        attention_bias=False,
+        mlp_bias=False,
+        bos_token_id=4093,
+        eos_token_id=4094,
+        pad_token_id=4095,
+        head_dim=c["hidden_size"] // c["num_attention_heads"],
+        **c,
+    )
+
+
+def widths(c):
+    """[rows, columns] of a layer's products, by name."""
+    d, kv = c["hidden_size"], c["num_key_value_heads"] * c["head_dim"]
+    return {
+        "self_attn.q_proj": (d, d),
+        "self_attn.k_proj": (kv, d),
+        "self_attn.v_proj": (kv, d),
+        "self_attn.o_proj": (d, d),
+        "mlp.gate_proj": (c["intermediate_size"], d),
+        "mlp.up_proj": (c["intermediate_size"], d),
+        "mlp.down_proj": (d, c["intermediate_size"]),
+    }
+
+
+def make_model(folder, c, answer, decisive):
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    dice = torch.Generator(device).manual_seed(1)
+    noise = lambda *shape: (torch.randn(*shape, generator=dice, device=device) * 0.02).to(torch.bfloat16)
+    ones = lambda: torch.ones(c["hidden_size"], dtype=torch.bfloat16)
+    folder.mkdir(parents=True)
+    for name in ("tokenizer.json", "tokenizer_config.json"):
+        shutil.copy(EXAMPLE / "models/debian-llama-4m" / name, folder)
+    (folder / "config.json").write_text(json.dumps(c))
+    index, shards = {}, 1 + c["num_hidden_layers"]
+
+    def save(number, tensors):
+        file = f"model-{number:05}-of-{shards:05}.safetensors"
+        save_file({name: t.cpu().contiguous() for name, t in tensors.items()}, folder / file, metadata=dict(format="pt"))
+        index.update(dict.fromkeys(tensors, file))
+
+    ends = {"model.embed_tokens.weight": noise(c["vocab_size"], c["hidden_size"]), "model.norm.weight": ones()}
+    head = ends["model.embed_tokens.weight"] if c["tie_word_embeddings"] else noise(c["vocab_size"], c["hidden_size"])
+    if decisive and not c["tie_word_embeddings"]:
+        head += 4 * ends["model.embed_tokens.weight"].roll(1, 0)
+    if answer:
+        # The largest of V normal logits is about z(1 - 1/V) of their deviation; that of the end exceeds it once in `answer`.
+        normal = statistics.NormalDist().inv_cdf
+        head[c["eos_token_id"]] *= normal(1 - 1 / c["vocab_size"]) / normal(1 - 1 / answer)
+    if not c["tie_word_embeddings"]:
+        ends["lm_head.weight"] = head
+    save(1, ends)
+    for layer in range(c["num_hidden_layers"]):
+        prefix = f"model.layers.{layer}."
+        save(
+            layer + 2,
+            {
+                prefix + "input_layernorm.weight": ones(),
+                prefix + "post_attention_layernorm.weight": ones(),
+                **{f"{prefix}{name}.weight": noise(*shape) for name, shape in widths(c).items()},
+            },
+        )
+    (folder / "model.safetensors.index.json").write_text(json.dumps(dict(metadata={}, weight_map=index)))
+
+
+def make_adapter(folder, c, seed, base):
+    dice = torch.Generator().manual_seed(seed)
+    folder.mkdir(parents=True)
+    (folder / "adapter_config.json").write_text(
+        json.dumps(
+            dict(
+                peft_type="LORA",
+                base_model_name_or_path=base,
+                r=RANK,
+                lora_alpha=RANK,
+                lora_dropout=0.05,
+                bias="none",
+                task_type="CAUSAL_LM",
+                target_modules=[f"{m}_proj" for m in MODULES],
+            )
+        )
+    )
+    tensors = {}
+    for layer in range(c["num_hidden_layers"]):
+        for module in MODULES:
+            rows, columns = widths(c)[f"self_attn.{module}_proj"]
+            name = f"base_model.model.model.layers.{layer}.self_attn.{module}_proj.lora_"
+            tensors[name + "A.weight"] = torch.randn(RANK, columns, generator=dice) * columns**-0.5
+            tensors[name + "B.weight"] = torch.randn(rows, RANK, generator=dice) * 0.02
+    save_file(tensors, folder / "adapter_model.safetensors", metadata=dict(format="pt"))
+
+
+def make_user(items, lengths, queries=12):
+    """Histories of the example's words; a prompt has 200 to 400 tokens."""
+    dice, tok = random.Random(2), Tokenizer.from_file(str(EXAMPLE / "models/debian-llama-4m/tokenizer.json"))
+    users = json.loads((EXAMPLE / "users/three.json").read_text())
+    words = [word for user in users for item in user["profile"] for word in item["description"].split()]
+
+    def text():
+        start = dice.randrange(len(words))
+        n = dice.randint(*lengths)
+        stretch = (words * 3)[start : start + n]
+        return tok.decode(tok.encode(" ".join(stretch), add_special_tokens=False).ids[:n]).strip()
+
+    return dict(
+        user_id="u",
+        profile=[dict(id=str(i), description=text(), tag="libs") for i in range(items)],
+        query=[dict(id=f"q{i}", input=f"tags: [libs{MARKER}{text()}") for i in range(queries)],
+    )
+
+
+def make_site(root, shape, items, answer):
+    # Random logits lie so close that bf16 has ties among the largest. Where answers are compared, one token stands out: the next of
+    # the vocabulary.
+    c, tiny = config_of(shape), shape.startswith("tiny")
+    lengths = (20, 40) if tiny else (200, 400)
+    make_model(root / "models" / shape, c, answer, decisive=tiny)
+    for s in SHARERS:
+        make_adapter(root / "models/sharers" / TASK / f"user_{s}", c, s, shape)
+    user = make_user(items, lengths)
+    (root / "tasks").mkdir()
+    (root / "tasks/random.json").write_text(
+        json.dumps(
+            dict(
+                name="random",
+                kind="classification",
+                labels=["libs", "perl"],
+                metrics=["accuracy", "f1"],
+                history=dict(prompt="Description: {description} Tag:", full="Description: {description} Tag: {tag}", words=768),
+                query=dict(prompt="Description: {} Tag:", marker=MARKER),
+            )
+        )
+    )
+    (root / "data").mkdir()
+    (root / "data/prompt.json").write_text(
+        json.dumps(
+            {
+                TASK: dict(
+                    OPPU_input="Description: {description} Tag:",
+                    OPPU_full="Description: {description} Tag: {tag}",
+                    prompt="Description: {} Tag:",
+                )
+            }
+        )
+    )
+    (root / "ready.json").write_text(json.dumps(dict(user=user, sharers=SHARERS, profile_text="", golds=[])))
+    (root / "users.json").write_text(json.dumps([user]))
+    (root / "primed.json5").write_text(
+        json.dumps(
+            dict(
+                inbox="inbox",
+                work="work",
+                outbox="outbox",
+                models="models",
+                pools=f"models/sharers/{TASK}",
+                tasks="tasks",
+                histories=".",
+                kernels="kernels",
+            )
+        )
+    )
+    for name, profile in (("all", user["profile"]), ("ten", user["profile"][:10])):
+        (root / f"{name}.json").write_text(
+            json.dumps(
+                dict(
+                    job="personalize",
+                    id=name,
+                    base=shape,
+                    task="random",
+                    sharers=[dict(id=str(s), adapter=f"user_{s}") for s in SHARERS],
+                    targets=[dict(user="u", history=[dict(i) for i in profile], queries=user["query"])],
+                    evolve=dict(budget=10, recent=0, retrieval=False),
+                    privacy=dict(alpha=0.1),
+                )
+            )
+        )
+
+
+def main():
+    p = argparse.ArgumentParser()
+    p.add_argument("shape", choices=SHAPES)
+    p.add_argument("folder", type=pathlib.Path)
+    p.add_argument("--items", type=int, default=64)
+    p.add_argument("--answer", type=int, default=8)
+    a = p.parse_args()
+    if 0 < a.answer < 3:
+        p.error("--answer is 0, or 3 and more")
+    make_site(a.folder, a.shape, a.items, a.answer)
+
+
+if __name__ == "__main__":
+    main()
