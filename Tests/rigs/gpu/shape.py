@@ -117,10 +117,14 @@ def make_model(folder, c, answer, decisive):
         save_file({name: t.cpu().contiguous() for name, t in tensors.items()}, folder / file, metadata=dict(format="pt"))
         index.update(dict.fromkeys(tensors, file))
 
-    ends = {"model.embed_tokens.weight": noise(c["vocab_size"], c["hidden_size"]), "model.norm.weight": ones()}
-    head = ends["model.embed_tokens.weight"] if c["tie_word_embeddings"] else noise(c["vocab_size"], c["hidden_size"])
-    if decisive and not c["tie_word_embeddings"]:
-        head += 4 * ends["model.embed_tokens.weight"].roll(1, 0)
+    embedding = noise(c["vocab_size"], c["hidden_size"])
+    head = embedding if c["tie_word_embeddings"] else noise(c["vocab_size"], c["hidden_size"])
+    if decisive:
+        # A token weighs more than what the layers add to it, and calls for the next of the vocabulary, or for itself.
+        embedding *= 2
+        if not c["tie_word_embeddings"]:
+            head += embedding.roll(1, 0)
+    ends = {"model.embed_tokens.weight": embedding, "model.norm.weight": ones()}
     if answer:
         # The largest of V normal logits is about z(1 - 1/V) of their deviation; that of the end exceeds it once in `answer`.
         normal = statistics.NormalDist().inv_cdf
@@ -188,8 +192,7 @@ def make_user(items, lengths, queries=12):
 
 
 def make_site(root, shape, items, answer):
-    # Random logits lie so close that bf16 has ties among the largest. Where answers are compared, one token stands out: the next of
-    # the vocabulary.
+    # Random logits lie so close that bf16 has ties among the largest: where answers are compared, one token mostly stands out.
     c, tiny = config_of(shape), shape.startswith("tiny")
     lengths = (20, 40) if tiny else (200, 400)
     make_model(root / "models" / shape, c, answer, decisive=tiny)
