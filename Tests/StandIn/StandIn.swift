@@ -5,7 +5,7 @@ import Posix
 /// The stand-in for a GPU (device/), built once and found as the real libraries are.
 ///
 /// With a folder in `PRIMED_REAL_GPU` the tests run on the machine's own GPU: NVIDIA's libraries are found as ever, and compiled
-/// kernels are kept in that folder. Tests/rigs/gpu/measure does so.
+/// kernels are kept in that folder. Tests/rigs/gpu/measure.py does so.
 public enum StandIn {
     public enum Kind: String, Sendable, CaseIterable {
         case plain

@@ -87,7 +87,6 @@ class Machine:
 
 
 def doctor(m):
-    # It says what is missing of the example's site, too, which is no matter here; what it finds is.
     out = subprocess.run(
         [m.primed, "doctor", "--config", str(ROOT / "etc/primed.json5")],
         text=True,

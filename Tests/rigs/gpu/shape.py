@@ -14,56 +14,34 @@ from tokenizers import Tokenizer
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 EXAMPLE = ROOT / "examples/debian"
-SCALED = dict(low_freq_factor=1.0, high_freq_factor=4.0, original_max_position_embeddings=8192, rope_type="llama3")
-SHAPES = {
-    "llama-2-7b": dict(
-        hidden_size=4096,
-        intermediate_size=11008,
-        num_hidden_layers=32,
-        num_attention_heads=32,
-        num_key_value_heads=32,
-        vocab_size=32000,
-        rope_theta=1e4,
-        max_position_embeddings=4096,
-        tie_word_embeddings=False,
-    ),
-    "llama-3.1-8b": dict(
-        hidden_size=4096,
-        intermediate_size=14336,
-        num_hidden_layers=32,
-        num_attention_heads=32,
-        num_key_value_heads=8,
-        vocab_size=128256,
-        rope_theta=5e5,
-        max_position_embeddings=131072,
-        tie_word_embeddings=False,
-        rope_scaling=dict(SCALED, factor=8.0),
-    ),
-    "llama-3.2-3b": dict(
-        hidden_size=3072,
-        intermediate_size=8192,
-        num_hidden_layers=28,
-        num_attention_heads=24,
-        num_key_value_heads=8,
-        vocab_size=128256,
-        rope_theta=5e5,
-        max_position_embeddings=131072,
-        tie_word_embeddings=True,
-        rope_scaling=dict(SCALED, factor=32.0),
-    ),
-}
-# The same, small; a vocabulary's odd rows must not matter.
-SHAPES |= {
-    name: dict(
-        SHAPES[full],
-        hidden_size=128,
-        intermediate_size=344,
-        num_hidden_layers=3,
-        num_attention_heads=4,
-        num_key_value_heads=kv,
-        vocab_size=4161,
+
+
+def shape_of(hidden, inner, layers, heads, kv_heads, vocabulary, theta, positions, tied=False, factor=None):
+    scaling = dict(
+        low_freq_factor=1.0, high_freq_factor=4.0, original_max_position_embeddings=8192, rope_type="llama3", factor=factor
     )
-    for name, full, kv in [("tiny-2", "llama-2-7b", 4), ("tiny-3.1", "llama-3.1-8b", 2), ("tiny-3.2", "llama-3.2-3b", 1)]
+    return dict(
+        hidden_size=hidden,
+        intermediate_size=inner,
+        num_hidden_layers=layers,
+        num_attention_heads=heads,
+        num_key_value_heads=kv_heads,
+        vocab_size=vocabulary,
+        rope_theta=theta,
+        max_position_embeddings=positions,
+        tie_word_embeddings=tied,
+        **(dict(rope_scaling=scaling) if factor else {}),
+    )
+
+
+SHAPES = {
+    "llama-2-7b": shape_of(4096, 11008, 32, 32, 32, 32000, 1e4, 4096),
+    "llama-3.1-8b": shape_of(4096, 14336, 32, 32, 8, 128256, 5e5, 131072, factor=8.0),
+    "llama-3.2-3b": shape_of(3072, 8192, 28, 24, 8, 128256, 5e5, 131072, tied=True, factor=32.0),
+    # The same, small; a vocabulary's odd rows must not matter.
+    "tiny-2": shape_of(128, 344, 3, 4, 4, 4161, 1e4, 4096),
+    "tiny-3.1": shape_of(128, 344, 3, 4, 2, 4161, 5e5, 131072, factor=8.0),
+    "tiny-3.2": shape_of(128, 344, 3, 4, 1, 4161, 5e5, 131072, tied=True, factor=32.0),
 }
 MODULES, RANK, SHARERS = "qkvo", 8, [1, 2, 3]
 TASK, MARKER = "package_section", "] description: "  # a task that the peer knows by name
