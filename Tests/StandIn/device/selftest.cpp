@@ -20,7 +20,8 @@ std::string kernels_directory;
 pcu_stream stream;
 
 void fail(const std::string &why) {
-  fprintf(stderr, "FAILED: %s\n", why.c_str());
+  // Not "FAILED": a planted fault must end its case here.
+  fprintf(stderr, "stopped: %s\n", why.c_str());
   fflush(stdout);
   _exit(1);
 }
