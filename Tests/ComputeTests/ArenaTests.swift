@@ -27,6 +27,34 @@ struct ArenaTests {
         #expect(arena.highest <= arena.size)
     }
 
+    @Test("Places with memory of their own have exactly that, and give it back")
+    func separate() throws {
+        final class Lender {
+            var lent: [UInt64: Int] = [:]
+            var next: UInt64 = 7 << 20
+        }
+        let lender = Lender()
+        let arena = Arena(
+            start: 0, size: 1024,
+            source: Arena.Source(
+                take: { bytes in
+                    guard lender.lent.count < 2 else { return nil }
+                    lender.next += 1 << 20
+                    lender.lent[lender.next] = bytes
+                    return lender.next
+                }, give: { lender.lent[$0] = nil }))
+        var first = arena.take(100)
+        let second = try #require(arena.take(257))
+        #expect(lender.lent == [8 << 20: 100, 9 << 20: 257])
+        #expect(first?.address == 8 << 20 && second.address == 9 << 20)
+        // The one limit is the arena's, the other the lender's: either leaves everything as it was.
+        #expect(arena.take(512) == nil && lender.lent.count == 2)
+        #expect(arena.take(1) == nil && arena.used == 768)
+        first = nil
+        #expect(lender.lent == [9 << 20: 257])
+        #expect(arena.used == 512 && arena.take(1) != nil)
+    }
+
     @Test("What does not fit is refused, and a place of nothing is still one")
     func limits() throws {
         let arena = Arena(start: 0, size: 1000)

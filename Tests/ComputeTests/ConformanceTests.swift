@@ -79,7 +79,8 @@ struct ConformanceTests {
             let expected = zip(tokens, mixtureOf).map {
                 model.hidden($0, mixture: mixtures[$1], factors: factors)
             }
-            try backend.reserve(rows: 180, positions: 80, shape: given.shape, rotary: model.rotary)
+            // No more than the largest step has, so that a row too many leaves its buffer.
+            try backend.reserve(rows: 95, positions: 80, shape: given.shape, rotary: model.rotary)
             try backend.setMixtures(
                 mixtures, rows: [9, 70, 86], bank: loaded.bank,
                 shape: BankShape(slots: model.slots, rank: model.rank, factors: factors), weights: loaded.layers)
@@ -150,22 +151,23 @@ struct ConformanceTests {
         let mixtures = [
             MixtureWeights(layers: []), MixtureWeights(layers: (0..<shape.layers).map { _ in numbers.array(2) }),
         ]
-        try backend.reserve(rows: 128, positions: 80, shape: shape, rotary: model.rotary)
+        try backend.reserve(rows: 104, positions: 80, shape: shape, rotary: model.rotary)
         try backend.setMixtures(
             mixtures, rows: [64, 64], bank: loaded.bank,
             shape: BankShape(slots: model.slots, rank: model.rank, factors: false), weights: loaded.layers)
-        let cache = try backend.cache(blocks: 10, shape: shape)
-        let lengths = [30, 5, 25, 1, 31]
+        let cache = try backend.cache(blocks: 12, shape: shape)
+        let lengths = [30, 5, 25, 1, 31, 12]
         var prompts = StepRows()
         for (index, length) in lengths.enumerated() {
             prompts.spans.append(
                 Span(row: prompts.count, count: length, position: 0, blocks: 2 * index, mixture: index % 2))
             prompts.tokens += (0..<length).map { _ in Int32(abs(numbers.next()) * 60) }
-            prompts.blocks += [Int32(9 - 2 * index), Int32(8 - 2 * index)]
+            prompts.blocks += [Int32(11 - 2 * index), Int32(10 - 2 * index)]
         }
         loaded.forward(prompts, cache: cache)
         _ = try backend.hidden(rows: 1, norm: loaded.finalNorm)
-        let counts = [5, 1, 5]
+        // Five rows go as six, one of them idle; cuBLAS promises equal bits for equal numbers of rows alone.
+        let counts = StandIn.isReal ? [6, 1, 6] : [5, 1, 5]
         for (batch, count) in counts.enumerated() {
             var rows = StepRows(blocks: prompts.blocks)
             for index in 0..<count {
@@ -220,7 +222,7 @@ struct ConformanceTests {
     private func pick<B: Backend>(_ backend: B, _ machine: Machine, _ shape: ModelShape) throws {
         let model = SmallModel(shape, bf16: machine.isBF16, seed: 8)
         let loaded = try Loaded(model, backend)
-        try backend.reserve(rows: 64, positions: 64, shape: shape, rotary: model.rotary)
+        try backend.reserve(rows: 40, positions: 64, shape: shape, rotary: model.rotary)
         try backend.setMixtures(
             [MixtureWeights(layers: [])], rows: [64], bank: [], shape: nil, weights: loaded.layers)
         let cache = try backend.cache(blocks: 2, shape: shape)

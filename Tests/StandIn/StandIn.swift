@@ -9,14 +9,24 @@ import Posix
 public enum StandIn {
     public enum Kind: String, Sendable, CaseIterable {
         case plain
-        /// Its kernels watch their memory: an access out of bounds or a race within a block fails them.
+        /// Its kernels watch their memory: an access out of bounds or a race within a block fails them. Every buffer is an
+        /// allocation of its own, on a real GPU, too, so that leaving one is an access out of bounds.
         case checked
     }
 
     /// A device on it, with so much memory.
     public static func device(_ kind: Kind = .plain, bytes: Int = 64 << 20) throws -> CUDADevice {
-        try CUDADevice(CUDALibraries(folder: folder(kind)), ordinal: 0, bytes: bytes)
+        _ = held
+        return try CUDADevice(
+            CUDALibraries(folder: folder(kind)), ordinal: 0, bytes: bytes, separately: kind == .checked)
     }
+
+    /// Whether the tests run on a real GPU.
+    public static let isReal = getenv("PRIMED_REAL_GPU") != nil
+
+    /// On a real GPU the last one to close ends the context, which takes long to make anew.
+    private static let held =
+        isReal ? try? CUDADevice(CUDALibraries(folder: folder()), ordinal: 0, bytes: 64 << 20) : nil
 
     /// The folder with its libraries.
     public static func folder(_ kind: Kind = .plain) throws -> String {

@@ -7,15 +7,24 @@ final class Arena: @unchecked Sendable {
     /// Every place begins at a multiple of this, as the tensor cores' widest loads want it.
     static let alignment = 256
 
+    /// Memory for a place alone, and its end: beyond a place lies nothing then that an index could stray into unseen.
+    struct Source {
+        let take: (Int) -> UInt64?
+        let give: (UInt64) -> Void
+    }
+
     let start: UInt64
     let size: Int
+    private let source: Source?
     /// Free stretches by their offset, ascending and never adjacent.
     private var free: [(offset: Int, count: Int)]
     private(set) var used = 0
     private(set) var highest = 0
 
-    init(start: UInt64, size: Int) {
+    /// - Parameter source: what gives each place memory of its own; nil where all lie in the one stretch.
+    init(start: UInt64, size: Int, source: Source? = nil) {
         self.start = start
+        self.source = source
         self.size = size / Self.alignment * Self.alignment
         free = [(0, self.size)]
     }
@@ -27,6 +36,7 @@ final class Arena: @unchecked Sendable {
         let count = max(1, (bytes + Self.alignment - 1) / Self.alignment) * Self.alignment
         guard bytes >= 0, let index = free.firstIndex(where: { $0.count >= count }) else { return nil }
         let offset = free[index].offset
+        guard let address = source.map({ $0.take(max(1, bytes)) }) ?? (start + UInt64(offset)) else { return nil }
         if free[index].count == count {
             free.remove(at: index)
         } else {
@@ -34,10 +44,11 @@ final class Arena: @unchecked Sendable {
         }
         used += count
         highest = max(highest, used)
-        return Place(arena: self, offset: offset, count: count)
+        return Place(arena: self, address: address, offset: offset, count: count)
     }
 
-    fileprivate func give(back offset: Int, _ count: Int) {
+    fileprivate func give(back address: UInt64, _ offset: Int, _ count: Int) {
+        source?.give(address)
         used -= count
         let index = free.firstIndex { $0.offset > offset } ?? free.count
         free.insert((offset, count), at: index)
@@ -54,19 +65,19 @@ final class Arena: @unchecked Sendable {
     /// A stretch of the arena, its owner's until it is let go.
     final class Place: @unchecked Sendable {
         let arena: Arena
+        /// Where it lies in device memory.
+        let address: UInt64
         let offset: Int
         /// Bytes.
         let count: Int
 
-        /// Where it lies in device memory.
-        var address: UInt64 { arena.start + UInt64(offset) }
-
-        fileprivate init(arena: Arena, offset: Int, count: Int) {
+        fileprivate init(arena: Arena, address: UInt64, offset: Int, count: Int) {
             self.arena = arena
+            self.address = address
             self.offset = offset
             self.count = count
         }
 
-        deinit { arena.give(back: offset, count) }
+        deinit { arena.give(back: address, offset, count) }
     }
 }

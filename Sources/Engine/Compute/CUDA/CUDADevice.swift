@@ -16,7 +16,7 @@ public final class CUDADevice: @unchecked Sendable {
     let stream: pcu_stream
     let blas: pcu_blas
     /// Memory that cuBLAS works in.
-    private let workspace: Arena.Place
+    private var workspace: Arena.Place?
     private let handle: Int32
     private let context: pcu_context
     private(set) var failure: ComputeError?
@@ -83,9 +83,14 @@ public final class CUDADevice: @unchecked Sendable {
 
     /// Takes the device's memory at once.
     ///
-    /// - Parameter bytes: how much; nil for nine tenths of the card.
+    /// - Parameters:
+    ///   - bytes: how much; nil for nine tenths of the card.
+    ///   - separately: take no more than is asked for, each time anew: slow, but what watches the kernels' memory sees where
+    ///     one leaves what it was given.
     /// - Throws: `notReady` for a device that is not there or whose memory others hold; `memory` where it has too little.
-    public init(_ libraries: CUDALibraries, ordinal: Int, bytes: Int? = nil) throws(ComputeError) {
+    public init(
+        _ libraries: CUDALibraries, ordinal: Int, bytes: Int? = nil, separately: Bool = false
+    ) throws(ComputeError) {
         let driver = libraries.driver
         let count = try Self.count(libraries)
         guard (0..<count).contains(ordinal) else {
@@ -112,12 +117,13 @@ public final class CUDADevice: @unchecked Sendable {
                 remedy: "\(wanted >> 20) MiB are wanted: stop what else runs there, or set gpu_memory_mib")
         }
         var start: pcu_address = 0
-        try Self.check(libraries, driver.allocate(&start, wanted), "cuMemAlloc", on: place)
+        if !separately { try Self.check(libraries, driver.allocate(&start, wanted), "cuMemAlloc", on: place) }
         var stream: pcu_stream?
         try Self.check(libraries, driver.create_stream(&stream, 1), "cuStreamCreate", on: place)  // non-blocking
         var blas: pcu_blas?
         try Self.check(libraries, blas: libraries.blas.create(&blas), "cublasCreate", on: place)
-        arena = Arena(start: start, size: wanted)
+        arena = Arena(
+            start: start, size: wanted, source: separately ? Self.separate(driver, context, stream) : nil)
         var (blasVersion, major, minor): (Int32, Int32, Int32) = (0, 0, 0)
         try Self.check(libraries, blas: libraries.blas.version(blas, &blasVersion), "cublasGetVersion", on: place)
         _ = libraries.compiler.version(&major, &minor)
@@ -146,9 +152,24 @@ public final class CUDADevice: @unchecked Sendable {
         _ = libraries.driver.set_context(context)
         _ = libraries.driver.wait_stream(stream)
         _ = libraries.blas.destroy(blas)
+        workspace = nil
         _ = libraries.driver.destroy_stream(stream)
-        _ = libraries.driver.free_memory(arena.start)
+        if arena.start != 0 { _ = libraries.driver.free_memory(arena.start) }
         _ = libraries.driver.release_context(handle)
+    }
+
+    /// An allocation a place. One that is let go may still be in use by what was queued.
+    private static func separate(_ driver: pcu_driver, _ context: pcu_context?, _ stream: pcu_stream?) -> Arena.Source {
+        Arena.Source(
+            take: { bytes in
+                var address: pcu_address = 0
+                return driver.set_context(context) == 0 && driver.allocate(&address, bytes) == 0 ? address : nil
+            },
+            give: { address in
+                _ = driver.set_context(context)
+                _ = driver.wait_stream(stream)
+                _ = driver.free_memory(address)
+            })
     }
 
     // MARK: - Memory

@@ -15,7 +15,7 @@ final class Staging {
     init(_ device: CUDADevice, bytes: Int) throws(ComputeError) {
         self.device = device
         place = try device.take(bytes, for: "staging")
-        capacity = place.count
+        capacity = bytes
         var memory: UnsafeMutableRawPointer?
         let size = capacity
         device.queue("cuMemHostAlloc") { $0.allocate_host(&memory, size, 0) }
