@@ -25,6 +25,9 @@ enum Bench {
             Option(name: "threads", value: "N", help: "threads (default: the configuration's)"),
             Option(name: "rounds", value: "N", help: "repetitions; the fastest counts (default: 3)"),
             Option(
+                name: "populations", value: "N,N,...",
+                help: "candidates of the population evaluations; none for no such evaluation (default: 1,5,10,20,40)"),
+            Option(
                 name: "weights", value: "W,W,...",
                 help: "instead of measuring, print the utility and similarities of these weights on the history",
                 mayRepeat: true),
@@ -50,9 +53,23 @@ enum Bench {
             return Exit.ok
         }
         let rounds = try arguments.integer("rounds", default: 3, in: 1...100)
-        let report = try measure(manifest, names, options, rounds: rounds)
+        let sizes = try populations(arguments.text("populations") ?? "1,5,10,20,40")
+        let report = try measure(manifest, names, options, rounds: rounds, populations: sizes)
         show(arguments.has("json") ? try json(report, pretty: true) : report.table)
         return Exit.ok
+    }
+
+    private static func populations(_ text: String) throws(Failure) -> [Int] {
+        if text == "none" { return [] }
+        return try text.split(separator: ",", omittingEmptySubsequences: false).map { number throws(Failure) in
+            guard let size = Int(number), (1...1000).contains(size) else {
+                throw Failure(
+                    Exit.usage,
+                    "bench: --populations is \"\(printable(text))\"; write whole numbers of 1 to 1000 and commas, or none"
+                )
+            }
+            return size
+        }
     }
 
     /// What given weights score on the first target's history.
@@ -78,7 +95,7 @@ enum Bench {
     }
 
     private static func measure(
-        _ manifest: JobManifest, _ names: Names, _ options: EngineOptions, rounds: Int
+        _ manifest: JobManifest, _ names: Names, _ options: EngineOptions, rounds: Int, populations: [Int]
     ) throws -> BenchReport {
         let loading = MonotonicClock.seconds()
         let inputs = try JobInputs(manifest, names: names)
@@ -89,6 +106,7 @@ enum Bench {
         let run = BenchRun(manifest: manifest, inputs: inputs, model: model, lanes: lanes)
         var report = BenchReport(device: options.device.description, threads: options.threads)
         var best = Double.infinity
+        try run.warmUp { _ = try run.whole(target) }
         for _ in 0..<rounds {
             let large = try model.largeProductRate()
             let copied = model.statistics.copiedBytes
@@ -100,7 +118,7 @@ enum Bench {
             report.largeRate = large * 1e-9
             report.copied = model.statistics.copiedBytes - copied
         }
-        for population in [1, 5, 10, 20, 40] {
+        for population in populations {
             report.populations.append(try run.population(target, population, rounds: rounds))
         }
         (report.prefill, report.decode) = try run.rates(target, rounds: rounds)

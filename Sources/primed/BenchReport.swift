@@ -48,6 +48,8 @@ struct BenchReport: Encodable {
     /// The history's prompts, and what follows them; nil where nothing does.
     var prefill = Work()
     var decode: Work?
+    /// Why decoding ran call by call, and so slower than it could; nil where it did not.
+    var decodeRefusal: String?
     /// Bytes.
     var memory = Memory()
 
@@ -64,6 +66,7 @@ struct BenchReport: Encodable {
     }
 
     mutating func note(_ statistics: EngineStatistics) {
+        decodeRefusal = statistics.decodeRefusal
         memory = Memory(
             weights: statistics.weightBytes, bank: statistics.bankBytes, cache: statistics.cacheBytes,
             scratch: statistics.scratchBytes, peak: peakMemory())
@@ -86,7 +89,8 @@ struct BenchReport: Encodable {
         text += "host and device    \(fixed(Double(copied) / 1_048_576, 1)) MiB copied\n"
         text += "\n                tokens/s  products' time  GFLOP/s  of large    GB/s\n"
         text += line("job", job) + line("prefill", prefill) + (decode.map { line("decode", $0) } ?? "")
-        text += "\ncandidates  seconds  each    GFLOP/s\n"
+        if let decodeRefusal { text += "decoding runs call by call: \(decodeRefusal)\n" }
+        if !populations.isEmpty { text += "\ncandidates  seconds  each    GFLOP/s\n" }
         for population in populations {
             let each = population.seconds / Double(population.candidates)
             text += "\(padded("\(population.candidates)", 10, right: true))  \(fixed(population.seconds, 3))    "

@@ -37,6 +37,11 @@ struct BenchRun {
         }
     }
 
+    /// A GPU's first time also compiles kernels, records steps and takes memory, which a long job does not notice.
+    func warmUp(_ body: () throws -> Void) rethrows {
+        if !model.measuresProducts { try body() }
+    }
+
     /// Times `body`. Where measuring its products would slow it, they are measured in a second run of it.
     func measured<Value>(_ body: () throws -> Value) rethrows -> (Value, Measured) {
         var (before, start) = (model.statistics, MonotonicClock.seconds())
@@ -61,7 +66,8 @@ struct BenchRun {
 
     /// The fastest of several.
     private func fastest(_ rounds: Int, _ body: () throws -> Void) rethrows -> Measured {
-        try (0..<rounds).map { _ in try measured(body).1 }.min { $0.seconds < $1.seconds }!
+        try warmUp(body)
+        return try (0..<rounds).map { _ in try measured(body).1 }.min { $0.seconds < $1.seconds }!
     }
 
     /// One target's whole run, nothing published.

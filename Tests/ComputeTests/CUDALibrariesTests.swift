@@ -14,6 +14,9 @@ import Testing
     @Test func whatIsNewerThanTheDriverIsPassedOver() {
         #expect(CUDALibraries.candidates(.compiler, folder: nil, version: 12).allSatisfy { $0.hasSuffix(".so.12") })
         #expect(CUDALibraries.candidates(.driver, folder: nil, version: 12).contains("libcuda.so.1"))
+        #expect(
+            CUDALibraries.candidates(.driver, folder: nil, version: 12).contains("/usr/local/nvidia/lib64/libcuda.so.1")
+        )
     }
 
     @Test func aDriverBeforeCUDA12HasNone() {

@@ -134,7 +134,7 @@ struct ConformanceTests {
             // A wait: the driver refuses it in a recording, and drops what was recorded.
             device.queue("cuStreamSynchronize") { $0.wait_stream(device.stream) }
         }
-        #expect(backend.graphs.refusal?.place.hasPrefix("cuStreamSynchronize") == true)
+        #expect(backend.decodeRefusal?.place.hasPrefix("cuStreamSynchronize") == true)
         #expect(device.failure == nil)
     }
 

@@ -189,7 +189,7 @@ struct CommandTests {
               "targets": [ { "user": "u", "history": [ { "id": "1", "text": "A game", "tag": "x" } ],
                              "queries": [ { "id": "q", "input": "What is: that" } ] } ] }
             """, to: "b.json")
-        let ending = try scene.onSite("bench", "--rounds", "1", "--json", manifest)
+        let ending = try scene.onSite("bench", "--rounds", "1", "--populations", "1,3", "--json", manifest)
         #expect(ending.status == 0, "\(ending.errors)")
         struct Report: Decodable {
             struct Population: Decodable { var candidates: Int, seconds: Double, rate: Double }
@@ -200,12 +200,16 @@ struct CommandTests {
             var prefill: Work
         }
         let report = try JSONDecoder().decode(Report.self, from: Data(ending.out.utf8))
-        #expect(report.populations.map(\.candidates) == [1, 5, 10, 20, 40])
+        #expect(report.populations.map(\.candidates) == [1, 3])
         #expect(report.populations.allSatisfy { $0.seconds > 0 && $0.rate > 0 })
         #expect(report.largeRate > 0)
         #expect(report.prefill.tokens > 0)
         let phases = ["prepare", "references", "search", "queries"].compactMap { report.seconds[$0] }
         #expect(phases.count == 4)
         #expect(abs(phases.reduce(0, +) - (report.seconds["total"] ?? 0)) < 1e-6)
+        let mistaken = try scene.onSite("bench", "--populations", "1,,x", manifest)
+        #expect(mistaken.status == 64 && mistaken.errors.contains("whole numbers of 1 to 1000"))
+        let without = try scene.onSite("bench", "--rounds", "1", "--populations", "none", manifest)
+        #expect(without.status == 0 && !without.out.contains("candidates"))
     }
 }

@@ -263,6 +263,8 @@ public protocol Backend: AnyObject {
     var products: ProductTotals { get }
     /// Bytes copied between the host's memory and the device's, both ways; 0 where they are one.
     var copiedBytes: Int { get }
+    /// Why `decode` runs its steps call by call, which is slower; nil where it does not, or does so by its nature.
+    var decodeRefusal: ComputeError? { get }
     /// Whether `products` has seconds; a GPU does not measure them unasked.
     var measuresProducts: Bool { get set }
     /// Floating-point operations a second of the machine's own library in one large product.
@@ -273,6 +275,8 @@ public protocol Backend: AnyObject {
 
 extension Backend {
     public func letGo() {}
+
+    public var decodeRefusal: ComputeError? { nil }
 
     public var decodeStride: Int { 1 }
 

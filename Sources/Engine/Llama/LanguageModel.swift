@@ -105,6 +105,8 @@ public struct EngineStatistics: Sendable, Equatable {
     public var decodedTokens = 0
     /// Passes through all layers.
     public var steps = 0
+    /// Why decoding runs call by call, and so slower than it could; nil where it does not.
+    public var decodeRefusal: String?
     /// Of the model as its files store it, however it is held.
     public var weightBytes = 0
     /// Of the bank as float32, however it is held.

@@ -108,6 +108,7 @@ public final class Llama<B: Backend>: LanguageModel {
         statistics.productBytes = backend.products.bytes
         statistics.copiedBytes = backend.copiedBytes
         statistics.scratchBytes = backend.scratchBytes
+        statistics.decodeRefusal = backend.decodeRefusal?.description
         return statistics
     }
 

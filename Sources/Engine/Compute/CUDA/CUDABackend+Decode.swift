@@ -39,6 +39,8 @@ extension CUDABackend {
 
     public var decodeStride: Int { Int(PCU_STRIDE) }
 
+    public var decodeRefusal: ComputeError? { graphs.refusal }
+
     public func decode(
         _ rows: StepRows, cache: Cache, picks: [[Pick]], norm: Vector, head: Matrix, forward: () -> Void
     ) throws(ComputeError) -> [[Picked]] {

@@ -74,12 +74,14 @@ public struct CUDALibraries: @unchecked Sendable {
     }
 
     /// The places where a library may lie, in the order in which they are tried: the configured folder, the loader's own
-    /// names, `$CUDA_HOME`, the usual toolkit, and the wheels that Python environments have.
+    /// names, the driver's place in containers, `$CUDA_HOME`, the usual toolkit, and the wheels that Python environments have.
     static func candidates(_ library: Library, folder: String?, version: Int) -> [String] {
         let names = library.names(version: version)
         func inside(_ folders: [String]) -> [String] {
             folders.flatMap { folder in names.map { "\(folder)/\($0)" } }
         }
+        // Where a container finds the driver that its host lends it.
+        let lent = library == .driver ? ["/usr/local/nvidia/lib64"] : []
         let homes = [variable("CUDA_HOME"), variable("CUDA_PATH"), "/usr/local/cuda"].compactMap(\.self)
         let toolkits = homes.flatMap { ["\($0)/lib64", "\($0)/targets/x86_64-linux/lib", "\($0)/lib"] }
         let environments = [
@@ -91,7 +93,7 @@ public struct CUDALibraries: @unchecked Sendable {
             "/opt/*/.venv/lib/python3*/site-packages",
         ]
         let wheels = environments.compactMap(\.self).flatMap { matches("\($0)/nvidia/*/lib") }
-        return inside(folder.map { [$0] } ?? []) + names + inside(toolkits) + inside(wheels)
+        return inside(folder.map { [$0] } ?? []) + names + inside(lent + toolkits) + inside(wheels)
     }
 
     private static func open(
