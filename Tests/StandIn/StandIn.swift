@@ -1,6 +1,7 @@
-import Compute
 import Glibc
 import Posix
+
+@testable import Compute
 
 /// The stand-in for a GPU (device/), built once and found as the real libraries are.
 ///
@@ -16,7 +17,7 @@ public enum StandIn {
 
     /// A device on it, with so much memory.
     public static func device(_ kind: Kind = .plain, bytes: Int = 64 << 20) throws -> CUDADevice {
-        _ = held
+        _ = keepsContext
         return try CUDADevice(
             CUDALibraries(folder: folder(kind)), ordinal: 0, bytes: bytes, separately: kind == .checked)
     }
@@ -24,9 +25,12 @@ public enum StandIn {
     /// Whether the tests run on a real GPU.
     public static let isReal = getenv("PRIMED_REAL_GPU") != nil
 
-    /// On a real GPU the last one to close ends the context, which takes long to make anew.
-    private static let held =
-        isReal ? try? CUDADevice(CUDALibraries(folder: folder()), ordinal: 0, bytes: 64 << 20) : nil
+    /// On a real GPU the last device to close would end the context, which takes long to make anew.
+    private static let keepsContext: Bool = {
+        guard isReal, let driver = try? CUDALibraries(folder: folder()).driver else { return false }
+        var (handle, context): (Int32, OpaquePointer?) = (0, nil)
+        return driver.`init`(0) == 0 && driver.device(&handle, 0) == 0 && driver.retain_context(&context, handle) == 0
+    }()
 
     /// The folder with its libraries.
     public static func folder(_ kind: Kind = .plain) throws -> String {
