@@ -30,4 +30,11 @@ import Testing
         #expect(reader.lines(in: piece) == [])
         #expect(reader.lines(in: piece + Array("\nnext\n".utf8)) == [[], Array("next".utf8)])
     }
+
+    /// Thousands come at a time.
+    @Test func shortLinesAfterALongOneHoldLittle() {
+        var reader = LineReader()
+        let lines = reader.lines(in: [UInt8](repeating: 1, count: 60_000) + Array("\na\nb\n".utf8))
+        #expect(lines.count == 3 && lines.dropFirst().allSatisfy { $0.capacity < 1000 })
+    }
 }

@@ -95,7 +95,8 @@ struct LineReader {
         for piece in bytes.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false).enumerated() {
             if piece.offset > 0 {
                 lines.append(isSkipping ? [] : rest)
-                rest.removeAll(keepingCapacity: true)
+                // Not with its capacity: every short line after a long one would hold as much.
+                rest = []
                 isSkipping = false
             }
             if rest.count + piece.element.count > Self.limit { isSkipping = true } else { rest += piece.element }
