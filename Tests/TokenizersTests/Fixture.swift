@@ -37,3 +37,15 @@ func tokenizer(_ form: String) throws -> Tokenizer {
 func fixture(_ name: String) throws -> Data {
     try Data(contentsOf: URL(filePath: #filePath).deletingLastPathComponent().appending(path: "Fixtures/\(name)"))
 }
+
+/// What `body` takes of this thread alone, so that tests beside it do not count.
+func processorSeconds(_ body: () throws -> Void) rethrows -> Double {
+    func now() -> Double {
+        var time = timespec()
+        clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)
+        return Double(time.tv_sec) + Double(time.tv_nsec) / 1e9
+    }
+    let start = now()
+    try body()
+    return now() - start
+}

@@ -8,7 +8,8 @@ import Testing
 
 /// What operators ask for, and what becomes of a job that ends before its worker has a result.
 @Suite struct RequestTests {
-    private static let stoppable = "trap 'exit 75' TERM; while :; do sleep 0.01; done"
+    /// From when `tried` is there.
+    private static let stoppable = "trap 'exit 75' TERM; touch $folder/../../tried; while :; do sleep 0.01; done"
 
     private static func ask(_ command: Request.Command, _ id: String, _ folders: Spool.Folders) {
         _ = try? Request(command, JobID(id)!, of: folders)
@@ -36,11 +37,11 @@ import Testing
         let bench = try ServiceBench()
         defer { bench.remove() }
         for id in ["a", "b"] { try bench.drop(id) }
-        let folders = bench.folders
+        let (folders, path) = (bench.folders, bench.path)
         let isFirst = Atomic(true)
         bench.when("attempt-started") {
             guard isFirst.exchange(false, ordering: .relaxed) else { return }
-            usleep(100_000)
+            while !Files.exists("\(path)/tried") { usleep(1000) }
             Self.ask(.hold, "b", folders)
             Self.ask(.cancel, "a", folders)
         }
@@ -164,6 +165,9 @@ import Testing
         defer { bench.remove() }
         try bench.drop("a")
         bench.options.jobSeconds = 0.4
+        let path = bench.path
+        // The daemon asks it to stop when it can, however late that is.
+        bench.when("attempt-started") { while !Files.exists("\(path)/tried") { usleep(1000) } }
         try bench.serve("finish u1; \(Self.stoppable)")
         #expect(bench.result("a").contains("time-limit") && bench.result("a").contains("u1"))
         #expect(try Files.list("\(bench.folders.outbox)/a") == [".digest", "result.json", "u1"])
