@@ -3,7 +3,7 @@
 The jobs run on the example model and pool, with a task of short prompts so that one takes some tenths of a second: three
 generations for a few items. Of every twenty jobs one is refused, one fails, and one comes as a folder with its history.
 """
-import collections, json, os, pathlib, re, subprocess
+import collections, json, os, pathlib, re, subprocess, time
 
 EXAMPLES = pathlib.Path(__file__).resolve().parents[2] / "examples/debian"
 
@@ -35,6 +35,15 @@ class Scene:
         """Starts the daemon; `before` are words in front of its command line."""
         return subprocess.Popen([*before, self.primed, "serve", "--config", str(self.config), *words], stdin=subprocess.DEVNULL,
                                 stdout=subprocess.DEVNULL, stderr=log, env=dict(self.environment, **environment))
+
+    def wait(self, daemon, until=lambda: False):
+        """Until a daemon ends or `until` holds; one that brings no result in two minutes is killed. Its exit code if it ended."""
+        count, last = None, time.monotonic()
+        while daemon.poll() is None and not until():
+            if len(listed(self.outbox)) != count: count, last = len(listed(self.outbox)), time.monotonic()
+            if time.monotonic() - last > 120: daemon.kill()
+            time.sleep(0.02)
+        return daemon.returncode
 
     def drop(self, jobs):
         """Every job by one rename, as programs do it."""
