@@ -37,7 +37,7 @@ class Scene:
                                 stdout=subprocess.DEVNULL, stderr=log, env=dict(self.environment, **environment))
 
     def wait(self, daemon, until=lambda: False):
-        """Until a daemon ends or `until` holds; one that brings no result in two minutes is killed. Its exit code if it ended."""
+        """Until a daemon ends or `until` holds: its exit code if it ended. One that brings no result in two minutes is killed."""
         count, last = None, time.monotonic()
         while daemon.poll() is None and not until():
             if len(listed(self.outbox)) != count: count, last = len(listed(self.outbox)), time.monotonic()
