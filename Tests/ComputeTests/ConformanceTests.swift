@@ -33,7 +33,7 @@ struct ConformanceTests {
     static let cases = [
         Case(21, 33, heads: 6, 2, of: 6, layers: 2), Case(64, 48, heads: 4, 1, of: 64),
         Case(40, 81, heads: 3, 3, of: 20, layers: 2), Case(48, 32, heads: 2, 1, of: 128),
-        Case(32, 32, heads: 20, 1, of: 16),
+        Case(32, 32, heads: 20, 1, of: 16), Case(28, 40, heads: 4, 2, of: 40),
     ]
 
     @Test(arguments: Machine.allCases, cases)

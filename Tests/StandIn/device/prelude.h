@@ -80,6 +80,8 @@ static inline unsigned stand_in_round(float value) {
   return (bits + 0x7fff + (bits >> 16 & 1)) >> 16;
 }
 static inline unsigned pack(float low, float high) { return stand_in_round(low) | stand_in_round(high) << 16; }
+static inline float power(float x) { return exp2f(x); }
+static inline float quotient(float a, float b) { return b < 0x1p126f ? a / b : 0; }
 
 #if STAND_IN_CHECKED
 // The calls that -fsanitize=thread puts before each access, without that sanitizer's own library.

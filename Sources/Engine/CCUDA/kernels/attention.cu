@@ -32,35 +32,36 @@ DEVICE void clear(Lines &lines) {
   lines.sum[0] = lines.sum[1] = 0;
 }
 
-// 2^x without a library call; 0 for minus infinity.
-DEVICE float power(float x) { return exp2f(x); }
-
-// Copies `count` positions from `first` on of keys or values, zeros past `end`.
-DEVICE void fetch(pcu_value *to, const pcu_attend &p, const pcu_piece &piece, int is_value, int first, int count, int end,
-                  int thread, int threads) {
-  const int chunks = PADDED / 8;
-  for (int i = thread; i < count * chunks; i += threads) {
-    int position = first + i / chunks;
-    bool valid = position < end;
-    const pcu_value *from = p.cache;
-    if (valid) {
-      from += head_offset(p.blocks[piece.blocks + position / PCU_BLOCK], p.block_values, blockIdx.y, is_value) +
-              position % PCU_BLOCK * PADDED + i % chunks * 8;
+// Copies `BLOCKS` blocks of keys and values from position `first` on, zeros past `end`; `thread` is one of `THREADS`.
+template <int BLOCKS, unsigned THREADS>
+DEVICE void fetch(pcu_value *keys, pcu_value *values, const pcu_attend &p, const pcu_piece &piece, int first, int end,
+                  unsigned thread) {
+  const unsigned chunks = PADDED / 8, block_chunks = PCU_BLOCK * chunks;
+  UNROLL for (int b = 0; b < BLOCKS; b++) {
+    int start = first + b * PCU_BLOCK;
+    const pcu_value *from = p.cache + thread * 8;
+    if (start < end) from += head_offset(p.blocks[piece.blocks + start / PCU_BLOCK], p.block_values, blockIdx.y, 0);
+    UNROLL for (unsigned n = 0; n < block_chunks; n += THREADS) {
+      unsigned i = n + thread;
+      if (block_chunks % THREADS != 0 && i >= block_chunks) continue;
+      unsigned to = (b * PCU_BLOCK + i / chunks) * PITCH + i % chunks * 8;
+      bool valid = start + static_cast<int>(i / chunks) < end;
+      copy_async(keys + to, from + n * 8, valid);
+      copy_async(values + to, from + (block_chunks + n) * 8, valid);
     }
-    copy_async(to + i / chunks * PITCH + i % chunks * 8, from, valid);
   }
 }
 
-// Sixteen query lines from `first` on, as zeros where there are none.
+// `room` query lines, zeros where there are none.
 DEVICE void fetch_queries(pcu_value *to, const pcu_attend &p, const pcu_piece &piece, int lines, int room) {
-  for (int i = threadIdx.x; i < room * PADDED; i += PCU_THREADS) {
-    int line = i / PADDED, at = i % PADDED;
-    pcu_value value = 0;
-    if (line < lines && at < PCU_HEAD) {
-      Place where = place(p, piece, line);
-      value = p.q[static_cast<long long>(where.row) * p.ld + where.head * PCU_HEAD + at];
-    }
-    to[line * PITCH + at] = value;
+  const int each = PCU_HEAD % 8 == 0 ? 8 : 1;  // numbers at a time, as they are aligned
+  for (int i = threadIdx.x; i < room * (PADDED / each); i += PCU_THREADS) {
+    int line = i / (PADDED / each), at = i % (PADDED / each) * each;
+    bool valid = line < lines && at < PCU_HEAD;
+    Place where = place(p, piece, valid ? line : 0);
+    const pcu_value *from = p.q + static_cast<long long>(where.row) * p.ld + where.head * PCU_HEAD + at;
+    if (each == 8) copy_async(to + line * PITCH + at, from, valid);
+    else to[line * PITCH + at] = valid ? *from : 0;
   }
 }
 
@@ -137,10 +138,10 @@ DEVICE float whole_sum(float sum) {
   return sum + __shfl_xor_sync(0xffffffffu, sum, 2);
 }
 
-DEVICE void store(const pcu_attend &p, const Place &where, int at, float value) {
-  if (at < PCU_HEAD) {
-    p.out[static_cast<long long>(where.row) * p.heads * PCU_HEAD + where.head * PCU_HEAD + at] = narrow(value);
-  }
+// Two numbers of a head, which has an even number of them.
+DEVICE void store(const pcu_attend &p, const Place &where, int at, float low, float high) {
+  pcu_value *to = p.out + static_cast<long long>(where.row) * p.heads * PCU_HEAD + where.head * PCU_HEAD + at;
+  if (at < PCU_HEAD) *reinterpret_cast<unsigned *>(to) = pack(low, high);
 }
 
 // Up to 64 lines, 16 a warp; the warps share the keys, and the next ones are fetched while these are multiplied.
@@ -152,10 +153,11 @@ KERNEL(pcu_attend_wide, pcu_attend, PCU_THREADS) {
   int warp = threadIdx.x / 32, lane = threadIdx.x % 32;
   int lines = piece.count * p.group;
   int end = piece.position + piece.count;
-  fetch(stages, p, piece, 0, 0, TILE, end, threadIdx.x, PCU_THREADS);
-  fetch(stages + TILE * PITCH, p, piece, 1, 0, TILE, end, threadIdx.x, PCU_THREADS);
-  copy_commit();
   fetch_queries(queries, p, piece, lines, PCU_LINES);
+  copy_commit();
+  fetch<TILE / PCU_BLOCK, PCU_THREADS>(stages, stages + TILE * PITCH, p, piece, 0, end, threadIdx.x);
+  copy_commit();
+  copy_wait<1>();
   __syncthreads();
   unsigned q[PADDED / 16][4];
   load_queries(q, queries + warp * 16 * PITCH);
@@ -170,8 +172,7 @@ KERNEL(pcu_attend_wide, pcu_attend, PCU_THREADS) {
   for (int first = 0, stage = 0; first < end; first += TILE, stage ^= 1) {
     if (first + TILE < end) {
       pcu_value *next = stages + (stage ^ 1) * 2 * TILE * PITCH;
-      fetch(next, p, piece, 0, first + TILE, TILE, end, threadIdx.x, PCU_THREADS);
-      fetch(next + TILE * PITCH, p, piece, 1, first + TILE, TILE, end, threadIdx.x, PCU_THREADS);
+      fetch<TILE / PCU_BLOCK, PCU_THREADS>(next, next + TILE * PITCH, p, piece, first + TILE, end, threadIdx.x);
     }
     copy_commit();
     copy_wait<1>();
@@ -181,13 +182,11 @@ KERNEL(pcu_attend_wide, pcu_attend, PCU_THREADS) {
     __syncthreads();
   }
   UNROLL for (int half = 0; half < 2; half++) {
-    float sum = whole_sum(state.sum[half]);
+    float share = 1.0f / whole_sum(state.sum[half]);
     if (mine[half] >= lines) continue;
     Place where = place(p, piece, mine[half]);
     UNROLL for (int i = 0; i < PADDED / 8; i++) {
-      UNROLL for (int j = 0; j < 2; j++) {
-        store(p, where, i * 8 + lane % 4 * 2 + j, state.out[i][2 * half + j] / sum);
-      }
+      store(p, where, i * 8 + lane % 4 * 2, state.out[i][2 * half] * share, state.out[i][2 * half + 1] * share);
     }
   }
 }
@@ -203,6 +202,11 @@ KERNEL(pcu_attend_split, pcu_attend, PCU_THREADS) {
   int lines = piece.count * p.group;
   int end = piece.position + piece.count;
   fetch_queries(queries, p, piece, lines, PCU_SPLIT_LINES);
+  copy_commit();
+  int first = warp * PCU_BLOCK;
+  if (first < end) fetch<1, 32>(keys, values, p, piece, first, end, lane);
+  copy_commit();
+  copy_wait<1>();
   __syncthreads();
   unsigned q[PADDED / 16][4];
   load_queries(q, queries);
@@ -212,14 +216,14 @@ KERNEL(pcu_attend_split, pcu_attend, PCU_THREADS) {
   float scale = p.scale * 1.4426950408889634f;
   Lines state;
   clear(state);
-  for (int first = warp * PCU_BLOCK; first < end; first += WARPS * PCU_BLOCK) {
-    fetch(keys, p, piece, 0, first, PCU_BLOCK, end, lane, 32);
-    fetch(values, p, piece, 1, first, PCU_BLOCK, end, lane, 32);
-    copy_commit();
+  while (first < end) {
     copy_wait<0>();
     __syncwarp();
     take_keys<PCU_BLOCK>(state, q, keys, values, first, limits, scale);
     __syncwarp();
+    first += WARPS * PCU_BLOCK;
+    if (first < end) fetch<1, 32>(keys, values, p, piece, first, end, lane);
+    copy_commit();
   }
   __syncthreads();
   float *parts = reinterpret_cast<float *>(shared);                  // [WARPS, PCU_SPLIT_LINES, PADDED]
@@ -237,20 +241,22 @@ KERNEL(pcu_attend_split, pcu_attend, PCU_THREADS) {
     }
   }
   __syncthreads();
-  for (int i = threadIdx.x; i < lines * PADDED; i += PCU_THREADS) {
-    int line = i / PADDED, at = i % PADDED;
+  for (int i = threadIdx.x; i < lines * (PADDED / 2); i += PCU_THREADS) {
+    int line = i / (PADDED / 2), at = i % (PADDED / 2) * 2;
     float most = NEGATIVE_INFINITY;
     UNROLL for (int w = 0; w < WARPS; w++) {
       float other = mosts[w * PCU_SPLIT_LINES + line];
       most = other > most ? other : most;
     }
-    float sum = 0, value = 0;
+    float sum = 0, low = 0, high = 0;
     UNROLL for (int w = 0; w < WARPS; w++) {
       float share = power(mosts[w * PCU_SPLIT_LINES + line] - most);
+      const float *part = parts + (w * PCU_SPLIT_LINES + line) * PADDED + at;
       sum += share * sums[w * PCU_SPLIT_LINES + line];
-      value += share * parts[(w * PCU_SPLIT_LINES + line) * PADDED + at];
+      low += share * part[0];
+      high += share * part[1];
     }
-    store(p, place(p, piece, line), at, value / sum);
+    store(p, place(p, piece, line), at, low / sum, high / sum);
   }
 }
 

@@ -50,6 +50,14 @@ DEVICE unsigned pack(float low, float high) {
   asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(both) : "f"(high), "f"(low));
   return both;
 }
+// 2^x, to two units in the last place; 0 for minus infinity.
+DEVICE float power(float x) {
+  float value;
+  asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(value) : "f"(x));
+  return value;
+}
+// a / b, to two units in the last place, for b below 2^126; 0 above.
+DEVICE float quotient(float a, float b) { return __fdividef(a, b); }
 #endif
 
 #if PCU_BF16
