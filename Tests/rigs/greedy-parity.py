@@ -11,7 +11,7 @@ In bfloat16 the base and each sharer are compared, the sharer as PEFT applies it
 as neither program rounds it. At least 98% must have identical tokens there and the rest part at near-ties: the logits of the two
 tokens where they part, which are shown, differ by no more than 8 steps of bf16 at the largest logit. Likelihoods agree to 5%.
 """
-import argparse, json, pathlib, subprocess, sys
+import argparse, json, math, pathlib, subprocess, sys
 import torch
 from peft import PeftModel
 from safetensors.torch import load_file
@@ -90,7 +90,9 @@ def main():
         nonlocal total, same, worst, apart, ties
         want, got = expected(model, tok, rows, a.new), predicted(a, rows, extra)
         equal = sum(g["tokens"] == y for g, (y, _) in zip(got, want))
-        off = max((abs(g["logprob"] - l) / max(1.0, abs(l)) for g, (_, l) in zip(got, want) if l is not None and g.get("logprob") is not None), default=0.0)
+        # What is missing or no number is as far off as can be.
+        offs = [abs(g.get("logprob", math.nan) - l) / max(1.0, abs(l)) for g, (_, l) in zip(got, want) if l is not None]
+        off = max((math.inf if math.isnan(x) else x for x in offs), default=0.0)
         total += len(rows); same += equal; worst = max(worst, off)
         print(f"{name:36} {equal}/{len(rows)} identical, likelihood within {off:.1e}", flush=True)
         for row, g, (y, _) in zip(rows, got, want) if bf16 else []:
