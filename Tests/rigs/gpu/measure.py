@@ -96,6 +96,8 @@ class Machine:
         if not (folder / "ready.json").exists():
             shutil.rmtree(folder, ignore_errors=True)
             words = [shape, folder, "--items", items, "--answer", answer]
+            alike = [made.parent for made in folder.parent.glob(f"{shape}-*/ready.json")]
+            words += ["--like", alike[0]] if alike else []
             if not self.run("site", [sys.executable, RIGS / "gpu/shape.py", *words])[1]:
                 raise RuntimeError(f"no site of {shape}")
             self.note("site", None, f"{shape} made in {time.monotonic() - start:.0f} s")
@@ -383,6 +385,9 @@ def main():
     m = Machine(a)
     for part in a.parts:
         start = time.monotonic()
+        if part in ("bench", "budgets", "peer", "reference"):
+            answers = f"about {a.answer} tokens an answer" if a.answer else "answers as long as may be"
+            m.note(part, None, f"{a.shape}, {a.items} prompts, {answers}")
         try:
             PARTS[part](m)
         except Exception as error:

@@ -1,13 +1,14 @@
 """A Llama with random weights in the shape of a published one, adapters, a user with a history, and all that primed and the peer
 need to personalize it. Needs torch, safetensors and tokenizers; a GPU makes the weights where there is one.
 
-usage: python shape.py SHAPE FOLDER [--items 64] [--answer 8]
+usage: python shape.py SHAPE FOLDER [--items 64] [--answer 8] [--like FOLDER]
 
 `--answer` is about how many tokens an answer has until the end of text, which random weights never say by themselves: the row of
-that token in the head is scaled for it; 3 or more. 0 leaves it as it is, and every answer has as many tokens as may be.
+that token in the head is scaled for it; 3 or more. 0 leaves it as it is, and every answer has as many tokens as may be. `--like`
+is a site of the same shape, whose layers' weights are linked rather than made again.
 """
 
-import argparse, json, pathlib, random, shutil, statistics
+import argparse, json, os, pathlib, random, shutil, statistics
 import torch
 from safetensors.torch import save_file
 from tokenizers import Tokenizer
@@ -79,7 +80,7 @@ def widths(c):
     }
 
 
-def make_model(folder, c, answer, decisive):
+def make_model(folder, c, answer, decisive, like):
     device = "cuda" if torch.cuda.is_available() else "cpu"
     dice = torch.Generator(device).manual_seed(1)
     noise = lambda *shape: (torch.randn(*shape, generator=dice, device=device) * 0.02).to(torch.bfloat16)
@@ -110,7 +111,12 @@ def make_model(folder, c, answer, decisive):
     if not c["tie_word_embeddings"]:
         ends["lm_head.weight"] = head
     save(1, ends)
-    for layer in range(c["num_hidden_layers"]):
+    if like:
+        for file in like.glob("model-*.safetensors"):
+            if not (folder / file.name).exists():
+                os.link(file, folder / file.name)
+        index = json.loads((like / "model.safetensors.index.json").read_text())["weight_map"]
+    for layer in [] if like else range(c["num_hidden_layers"]):
         prefix = f"model.layers.{layer}."
         save(
             layer + 2,
@@ -169,11 +175,11 @@ def make_user(items, lengths, queries=12):
     )
 
 
-def make_site(root, shape, items, answer):
+def make_site(root, shape, items, answer, like=None):
     # Random logits lie so close that bf16 has ties among the largest: where answers are compared, one token mostly stands out.
     c, tiny = config_of(shape), shape.startswith("tiny")
     lengths = (20, 40) if tiny else (200, 400)
-    make_model(root / "models" / shape, c, answer, decisive=tiny)
+    make_model(root / "models" / shape, c, answer, decisive=tiny, like=like and like / "models" / shape)
     for s in SHARERS:
         make_adapter(root / "models/sharers" / TASK / f"user_{s}", c, s, shape)
     user = make_user(items, lengths)
@@ -241,10 +247,11 @@ def main():
     p.add_argument("folder", type=pathlib.Path)
     p.add_argument("--items", type=int, default=64)
     p.add_argument("--answer", type=int, default=8)
+    p.add_argument("--like", type=pathlib.Path)
     a = p.parse_args()
     if 0 < a.answer < 3:
         p.error("--answer is 0, or 3 and more")
-    make_site(a.folder, a.shape, a.items, a.answer)
+    make_site(a.folder, a.shape, a.items, a.answer, a.like)
 
 
 if __name__ == "__main__":
