@@ -86,6 +86,29 @@ import Testing
         #expect(bench.kept == [])
     }
 
+    /// A look ends when too many are refused; the next one begins with the others.
+    @Test func manyThatCannotBeRemovedKeepNoOther() throws {
+        let bench = try Bench()
+        bench.limits.keepsFailedSeconds = 60
+        let spool = try bench.open()
+        let stuck = (10..<50).map { "a\($0)" }
+        for name in stuck + ["b", "c"] {
+            try bench.drop("nothing", as: "\(name).json")
+            #expect(try spool.take("\(name).json") == nil)
+        }
+        let late = WallClock.nanoseconds() / 1_000_000_000 + 61
+        try Files.$fault.withValue({ call, path in
+            call == "rename" && path.contains("kept/.a") ? PosixError(call: call, path: path, errno: EPERM) : nil
+        }) {
+            try spool.removeExpired(at: late)
+            #expect(bench.kept == stuck + ["b", "c"])
+            try spool.removeExpired(at: late + 600)
+            #expect(bench.kept == stuck)
+        }
+        try spool.removeExpired(at: late + 1200)
+        #expect(bench.kept == [])
+    }
+
     /// A removal that was cut short and cannot be finished stands in no way.
     @Test func aRemnantThatStaysKeepsNothingFromBeingRetired() throws {
         let bench = try Bench()

@@ -44,7 +44,10 @@ extension Spool {
         }
         guard time >= nextExpiry else { return false }
         let (kept, unread) = try Self.survey(folders, limits)
-        let expired = kept.filter { $0.expires <= time }
+        let wasRefused = { [refusedRemovals] (job: KeptJob) in refusedRemovals.contains(job.name) }
+        // Those that were refused go last, so that the others come before as many are refused again.
+        var expired = kept.filter { $0.expires <= time }
+        expired = expired.filter { !wasRefused($0) } + expired.filter(wasRefused)
         var next = kept.filter { $0.expires > time }.map(\.expires).min() ?? .max
         // What cannot be read or removed now keeps nothing else from it, and is tried again.
         if unread > 0 { next = min(next, time + 60) }
@@ -54,9 +57,11 @@ extension Spool {
                 try outbox.retire(JobFolder(claimed: "\(folders.kept)/\(job.name)"))
                 log(.keptRemoved(job.name))
                 removed += 1
+                refusedRemovals.remove(job.name)
             } catch {
                 log(.trouble(error))
                 failed += 1
+                refusedRemovals.insert(job.name)
             }
             sign()
         }

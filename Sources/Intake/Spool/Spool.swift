@@ -102,6 +102,8 @@ public final class Spool {
     public internal(set) var rejected = 0
     /// When the first kept job's time is over, in seconds since 1970, or earlier.
     var nextExpiry: Int64 = 0
+    /// Kept jobs that could not be removed when their time was over.
+    var refusedRemovals: Set<String> = []
     /// What the name of the last place under `work` began with.
     var latestEntry: Int64 = 0
 
