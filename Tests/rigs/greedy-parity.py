@@ -9,7 +9,8 @@ at least 99.5% of all sequences have identical tokens and every likelihood agree
 
 In bfloat16 the base and each sharer are compared, the sharer as PEFT applies it: a merge folded into bf16 weights would be rounded
 as neither program rounds it. At least 98% must have identical tokens there and the rest part at near-ties: the logits of the two
-tokens where they part, which are shown, differ by no more than 8 steps of bf16 at the largest logit. Likelihoods agree to 5%.
+tokens where they part, which are shown, differ by no more than 8 steps of bf16 at the largest logit. Likelihoods agree to 5% with
+transformers in float32: in bf16 it rounds logits, too, and is itself as far off as is shown.
 """
 import argparse, json, math, pathlib, subprocess, sys
 import torch
@@ -47,16 +48,22 @@ def predicted(a, rows, extra):
     return [found[r["id"]] for r in rows]
 
 
+def likelihood(model, ids, answer):
+    logits = model(torch.tensor([ids + answer], device=model.device)).logits[0].double().log_softmax(-1)
+    return float(sum(logits[len(ids) - 1 + i, t] for i, t in enumerate(answer)))
+
+
 @torch.inference_mode()
-def expected(model, tok, rows, new):
+def expected(model, exact, tok, rows, new):
+    """Greedy tokens of `model`, and the answer's log-likelihoods of `exact` and of `model`; None where there is no answer."""
     out = []
     for r in rows:
         ids = tok(r["prompt"], return_tensors="pt")["input_ids"].to(model.device)
         y = model.generate(input_ids=ids, attention_mask=torch.ones_like(ids), do_sample=False, max_new_tokens=new, pad_token_id=tok.pad_token_id)[0, ids.shape[1]:].tolist()
         y = y[: y.index(tok.eos_token_id)] if tok.eos_token_id in y else y
         answer = tok(r["answer"], add_special_tokens=False)["input_ids"]
-        logits = model(torch.tensor([ids[0].tolist() + answer], device=model.device)).logits[0].double().log_softmax(-1)
-        out.append((y, float(sum(logits[ids.shape[1] - 1 + i, t] for i, t in enumerate(answer))) if answer else None))
+        of = lambda m: likelihood(m, ids[0].tolist(), answer) if answer else None
+        out.append((y, of(exact), of(model) if model is not exact else None))
     return out
 
 
@@ -81,28 +88,36 @@ def fold(base, factors, weights, merge):
 
 def main():
     a = arguments(); rows = prompts_of(a); tok = AutoTokenizer.from_pretrained(a.model); bf16 = a.dtype == "bfloat16"
-    model = AutoModelForCausalLM.from_pretrained(a.model, dtype=getattr(torch, a.dtype))
     # On the stand-in for a GPU, transformers has the CPU.
-    model = model.to(a.device if torch.cuda.is_available() else "cpu").eval()
+    device = a.device if torch.cuda.is_available() else "cpu"
+    load = lambda dtype: AutoModelForCausalLM.from_pretrained(a.model, dtype=dtype).to(device).eval()
+    model = load(getattr(torch, a.dtype))
     folders = [f"{a.pool}/{s}" for s in a.sharers]
     total = same = apart = ties = 0; worst = 0.0
-    def compare(name, extra, model):
-        nonlocal total, same, worst, apart, ties
-        want, got = expected(model, tok, rows, a.new), predicted(a, rows, extra)
-        equal = sum(g["tokens"] == y for g, (y, _) in zip(got, want))
+    def furthest(found, wanted):
         # What is missing or no number is as far off as can be.
-        offs = [abs(g.get("logprob", math.nan) - l) / max(1.0, abs(l)) for g, (_, l) in zip(got, want) if l is not None]
-        off = max((math.inf if math.isnan(x) else x for x in offs), default=0.0)
+        offs = [abs(f - w) / max(1.0, abs(w)) for f, w in zip(found, wanted) if w is not None]
+        return max((math.inf if math.isnan(x) else x for x in offs), default=0.0)
+    def compare(name, extra, model, exact):
+        nonlocal total, same, worst, apart, ties
+        want, got = expected(model, exact, tok, rows, a.new), predicted(a, rows, extra)
+        equal = sum(g["tokens"] == y for g, (y, _, _) in zip(got, want))
+        likelihoods = [l for _, l, _ in want]
+        off = furthest([g.get("logprob", math.nan) for g in got], likelihoods)
         total += len(rows); same += equal; worst = max(worst, off)
-        print(f"{name:36} {equal}/{len(rows)} identical, likelihood within {off:.1e}", flush=True)
-        for row, g, (y, _) in zip(rows, got, want) if bf16 else []:
+        own = f", transformers' own within {furthest([o for _, _, o in want], likelihoods):.1e}" if bf16 else ""
+        print(f"{name:36} {equal}/{len(rows)} identical, likelihood within {off:.1e}{own}", flush=True)
+        for row, g, (y, _, _) in zip(rows, got, want) if bf16 else []:
             if g["tokens"] == y: continue
             gap, largest = parting(model, tok, row, g["tokens"], y); near = gap <= 8 * 2 ** -8 * largest; apart += not near; ties += gap == 0
             print(f"  {row['id']}: logits {gap:.3f} apart, the largest {largest:.2f}: {'a near-tie' if near else 'NO NEAR-TIE'}")
     if bf16:
-        compare("base", [], model)
+        exact = load(torch.float32)
+        compare("base", [], model, exact)
         for folder, sharer in zip(folders, a.sharers):
-            loaded = PeftModel.from_pretrained(model, folder).eval(); compare(sharer, ["--adapter", f"{folder}=1"], loaded); model = loaded.unload()
+            both = [PeftModel.from_pretrained(m, folder).eval() for m in (model, exact)]
+            compare(sharer, ["--adapter", f"{folder}=1"], *both)
+            model, exact = (m.unload() for m in both)
     else:
         base, factors = {k: v.clone() for k, v in model.state_dict().items()}, []
         for f in folders:
@@ -112,9 +127,11 @@ def main():
         cases += [(f"{m} {w}", w, m) for w in ([0.8, -0.5, 0.6], [-1.2, 0.9, 0.3]) for m in ("delta", "factors")]
         for name, weights, merge in cases:
             model.load_state_dict(fold(base, factors, weights, merge) if any(weights) else base)
-            compare(name, [x for f, w in zip(folders, weights) for x in ("--adapter", f"{f}={w}")] + ["--merge", merge], model)
+            compare(name, [x for f, w in zip(folders, weights) for x in ("--adapter", f"{f}={w}")] + ["--merge", merge], model, model)
         model.load_state_dict(base)
-    if a.adapter: compare("published adapter in PEFT", ["--adapter", f"{a.adapter}=1"], PeftModel.from_pretrained(model, a.adapter).eval())
+    if a.adapter:
+        loaded = PeftModel.from_pretrained(model, a.adapter).eval()
+        compare("published adapter in PEFT", ["--adapter", f"{a.adapter}=1"], loaded, loaded if not bf16 else PeftModel.from_pretrained(exact, a.adapter).eval())
     print(f"all: {same}/{total} identical, likelihood within {worst:.1e}" + (f"; of the others {ties} part where transformers' own logits are equal, {apart} at no near-tie" if bf16 else ""))
     if bf16: return 0 if same >= 0.98 * total and not apart and worst < 0.05 else 1
     return 0 if same >= 0.995 * total and worst < 1e-4 else 1
