@@ -80,7 +80,7 @@ struct HistorySplit: Equatable {
         }
         // Every (n / count)-th item: histories are often in order of time, and a block would hold out one period.
         let stride = Double(distinct.count) / Double(count)
-        let away = Set((0..<count).map { distinct[min(distinct.count - 1, Int((Double($0) + 0.5) * stride))] })
+        let away = Set((0..<count).map { distinct[Int((Double($0) + 0.5) * stride)] })
         searched = items.indices.filter { !away.contains(items[$0]) }
         heldOut = items.indices.filter { away.contains(items[$0]) }
     }

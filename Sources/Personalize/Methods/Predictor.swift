@@ -17,7 +17,6 @@ struct Predictor {
     /// - Returns: answers, `[wanted][mixtures][prompts]`.
     func predictions(_ wanted: [TargetSearch.Wanted]) throws(MethodError) -> [[[String]]] {
         var requests: [Request] = []
-        requests.reserveCapacity(wanted.reduce(0) { $0 + $1.count })
         var mixtures: [Mixture] = []
         for one in wanted {
             for mixture in one.mixtures {
