@@ -77,6 +77,32 @@ import Tokenizers
         #expect(journal.rounds == whole.rounds)
     }
 
+    @Test func aWholeJournalIsReplayedWithoutTheModel() throws {
+        var whole = MemoryJournal()
+        let undisturbed = try run(short, &whole)
+        #expect(undisturbed.answers.count == user.queries.count)
+        var replayed = MemoryJournal(rounds: whole.rounds)
+        let again = try run(short, &replayed) { _ in
+            Issue.record("the model was asked")
+            return false
+        }
+        #expect(again.choice == undisturbed.choice)
+        #expect(again.answers == undisturbed.answers)
+        #expect(replayed.rounds == whole.rounds)
+
+        // One whose answers are another user's.
+        guard case .answers(let answers) = try #require(whole.rounds.last?[0]) else {
+            Issue.record("the last round has no answers")
+            return
+        }
+        var other = MemoryJournal(rounds: whole.rounds.dropLast() + [[.answers(answers + ["libs"])]])
+        #expect {
+            _ = try run(short, &other)
+        } throws: {
+            ($0 as? MethodError)?.code == .journal
+        }
+    }
+
     private func best(_ journal: MemoryJournal, _ count: Int) -> Double {
         // The base has part in the race: what beats it is the best so far.
         let entries = journal.rounds.flatMap { round in

@@ -21,6 +21,11 @@ import Testing
         #expect(found.map(\.index) == [0, 1])
     }
 
+    @Test func aUserIsTheMeanOfItsItems() {
+        #expect(userEmbedding([[1, -2, 0.5], [3, 4, 0], [2, 1, 1]]) == [2, 1, 0.5])
+        #expect(userEmbedding([]) == [])
+    }
+
     @Test(arguments: [
         ([Float.nan, 1], [[1, 1]], 1, MethodError.Code.embedding), ([0, 0], [[1, 1]], 1, .embedding),
         ([1, 1], [[1, 1, 1]], 1, .embedding), ([1, 1], [[1, 1]], 2, .noSharers),
