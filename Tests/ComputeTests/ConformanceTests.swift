@@ -117,6 +117,19 @@ struct ConformanceTests {
         }
     }
 
+    /// Heads so large that a smaller card's thread blocks have no room for all that shares the keys.
+    @Test func littleSharedMemory() throws {
+        let given = Case(56, 32, heads: 3, 1, of: 192)
+        for bytes in [99 << 10, 227 << 10] {
+            let device = try StandIn.device(.checked)
+            device.blockMemory = bytes
+            let backend = try CUDABackend(device, isBF16: true, cacheFolder: "\(StandIn.folder(.checked))/kernels")
+            try check(backend, .cudaBF16, given)
+            #expect(backend.splits == (bytes > 99 << 10))
+            try decode(backend, .cudaBF16, Case(24, 16, heads: 2, 1, of: 192).shape)
+        }
+    }
+
     @Test(arguments: Machine.allCases)
     func decoding(_ machine: Machine) throws {
         let shape = Case(24, 16, heads: 2, 1, of: 16).shape

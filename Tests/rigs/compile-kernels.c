@@ -36,10 +36,10 @@ int main(int count, char **words) {
   int major, minor;
   compiler.version(&major, &minor);
   const char *architectures[] = {"sm_80", "sm_89", "sm_90a", "sm_100"};
-  int heads[] = {64, 128};
+  int heads[] = {64, 96, 128, 192, 240};
   for (int a = 0; a < 4; a++)
     for (int bf16 = 1; bf16 >= 0; bf16--)
-      for (int h = 0; h < 2; h++) {
+      for (int h = 0; h < 5; h++) {
         char architecture[32], format[32], head[32];
         snprintf(architecture, sizeof architecture, "-arch=%s", architectures[a]);
         snprintf(format, sizeof format, "-DPCU_BF16=%d", bf16);

@@ -81,7 +81,7 @@ static inline unsigned stand_in_round(float value) {
 }
 static inline unsigned pack(float low, float high) { return stand_in_round(low) | stand_in_round(high) << 16; }
 static inline float power(float x) { return exp2f(x); }
-static inline float quotient(float a, float b) { return b < 0x1p126f ? a / b : 0; }
+static inline float quotient(float a, float b) { return b < 0x1p126f ? a / b : a * (b == b ? 0.0f : b); }
 
 #if STAND_IN_CHECKED
 // The calls that -fsanitize=thread puts before each access, without that sanitizer's own library.

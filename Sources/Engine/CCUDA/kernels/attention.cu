@@ -41,7 +41,8 @@ DEVICE void fetch(pcu_value *keys, pcu_value *values, const pcu_attend &p, const
     int start = first + b * PCU_BLOCK;
     const pcu_value *from = p.cache + thread * 8;
     if (start < end) from += head_offset(p.blocks[piece.blocks + start / PCU_BLOCK], p.block_values, blockIdx.y, 0);
-    UNROLL for (unsigned n = 0; n < block_chunks; n += THREADS) {
+    // Unrolled further, it spills registers where heads are above 128.
+    _Pragma("unroll 8") for (unsigned n = 0; n < block_chunks; n += THREADS) {
       unsigned i = n + thread;
       if (block_chunks % THREADS != 0 && i >= block_chunks) continue;
       unsigned to = (b * PCU_BLOCK + i / chunks) * PITCH + i % chunks * 8;
@@ -150,6 +151,7 @@ KERNEL(pcu_attend_wide, pcu_attend, PCU_THREADS) {
   pcu_value *queries = shared;                          // [PCU_LINES, PITCH]
   pcu_value *stages = shared + PCU_LINES * PITCH;       // [2][keys, values][TILE, PITCH]
   pcu_piece piece = p.pieces[blockIdx.x];
+  if (piece.count == 0) return;
   int warp = threadIdx.x / 32, lane = threadIdx.x % 32;
   int lines = piece.count * p.group;
   int end = piece.position + piece.count;
@@ -199,6 +201,7 @@ KERNEL(pcu_attend_split, pcu_attend, PCU_THREADS) {
   pcu_value *keys = shared + PCU_SPLIT_LINES * PITCH + warp * 2 * PCU_BLOCK * PITCH;  // [PCU_BLOCK, PITCH], a warp's own
   pcu_value *values = keys + PCU_BLOCK * PITCH;
   pcu_piece piece = p.pieces[blockIdx.x];
+  if (piece.count == 0) return;
   int lines = piece.count * p.group;
   int end = piece.position + piece.count;
   fetch_queries(queries, p, piece, lines, PCU_SPLIT_LINES);

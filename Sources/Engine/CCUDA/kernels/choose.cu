@@ -29,6 +29,22 @@ struct Row {
 
   DEVICE_MEMBER float weight(float logit) const { return expf((logit - top) / temperature); }
 
+  // Gives `take` this thread's ids and logits in their order; several are under way before the first one is looked at.
+  template <typename Take> DEVICE_MEMBER void each(Take take) const {
+    const int several = 8;
+    for (int first = threadIdx.x; first < count; first += several * PCU_PICK_THREADS) {
+      float ahead[several];
+      UNROLL for (int j = 0; j < several; j++) {
+        int i = first + j * PCU_PICK_THREADS;
+        ahead[j] = i < count ? logits[i] : 0.0f;
+      }
+      UNROLL for (int j = 0; j < several; j++) {
+        int i = first + j * PCU_PICK_THREADS;
+        if (i < count) take(i, ahead[j]);
+      }
+    }
+  }
+
   // The largest bits at or above which more than `bound` lies, the weights being summed in the order of their ids; 0 where
   // there are none. Two bits a look: what lies at or above a number falls as the number grows, rounding included.
   DEVICE_MEMBER unsigned threshold(double bound) const {
@@ -36,14 +52,14 @@ struct Row {
     for (int shift = 30; shift >= 0; shift -= 2) {
       unsigned step = 1u << shift;
       Masses masses = {{0, 0, 0}};
-      for (int i = threadIdx.x; i < count; i += PCU_PICK_THREADS) {
-        unsigned bits = ordered(logits[i]);
-        if (bits < found + step) continue;
-        double mass = weight(logits[i]);
+      each([&](int, float logit) {
+        unsigned bits = ordered(logit);
+        if (bits < found + step) return;
+        double mass = weight(logit);
         masses.at[0] += mass;
         if (bits >= found + 2 * step) masses.at[1] += mass;
         if (bits >= found + 3 * step) masses.at[2] += mass;
-      }
+      });
       masses = over_block(masses, static_cast<Masses *>(places), PCU_PICK_THREADS, [](Masses a, Masses b) {
         return Masses{{a.at[0] + b.at[0], a.at[1] + b.at[1], a.at[2] + b.at[2]}};
       });
@@ -54,10 +70,10 @@ struct Row {
 
   DEVICE_MEMBER Level level(unsigned at) const {
     Level level = {0, 0, 0, 4e9};
-    for (int i = threadIdx.x; i < count; i += PCU_PICK_THREADS) {
-      unsigned bits = ordered(logits[i]);
-      if (bits < at) continue;
-      double mass = weight(logits[i]);
+    each([&](int i, float logit) {
+      unsigned bits = ordered(logit);
+      if (bits < at) return;
+      double mass = weight(logit);
       level.all += mass;
       if (bits > at) {
         level.above += mass;
@@ -65,7 +81,7 @@ struct Row {
         level.first = level.ties == 0 ? i : level.first;
         level.ties += 1;
       }
-    }
+    });
     return over_block(level, static_cast<Level *>(places), PCU_PICK_THREADS, [](Level a, Level b) {
       return Level{a.above + b.above, a.all + b.all, a.ties + b.ties, a.first < b.first ? a.first : b.first};
     });

@@ -104,7 +104,7 @@ extension CUDABackend {
         staging.flush()
         var step = Step(count: slots, cache: cache)
         (step.tokens, step.rows, step.blocks) = (advance.tokens, advance.lines, advance.blocks)
-        if isBF16, shape.group <= Int(PCU_SPLIT_LINES) {
+        if splits, shape.group <= Int(PCU_SPLIT_LINES) {
             step.splitPieces = (advance.pieces, slots)
         } else {
             step.widePieces = (advance.pieces, slots)

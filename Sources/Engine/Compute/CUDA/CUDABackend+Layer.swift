@@ -56,7 +56,7 @@ extension CUDABackend {
         let group = shape.group
         let most = max(1, Int(isBF16 ? PCU_LINES : PCU_SPLIT_LINES) / group)
         for span in rows.spans {
-            let isShort = isBF16 && span.count * group <= Int(PCU_SPLIT_LINES)
+            let isShort = splits && span.count * group <= Int(PCU_SPLIT_LINES)
             for from in stride(from: 0, to: span.count, by: most) {
                 let piece = pcu_piece(
                     row: Int32(span.row + from), count: Int32(min(most, span.count - from)),
@@ -70,6 +70,8 @@ extension CUDABackend {
         }
         return (wide.sorted(by: isLonger), split.sorted(by: isLonger))
     }
+
+    var splits: Bool { kernels?.splits ?? false }
 
     var x: UInt64 { (step.isSwapped ? buffers?.spare : buffers?.x)?.address ?? 0 }
 

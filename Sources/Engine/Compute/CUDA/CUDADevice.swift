@@ -12,6 +12,8 @@ public final class CUDADevice: @unchecked Sendable {
     public let capability: Int
     /// The card, its memory and the libraries that compute on it, the device's number left out.
     let arithmetic: String
+    /// Bytes of shared memory that a thread block may ask for.
+    var blockMemory: Int
     let arena: Arena
     let stream: pcu_stream
     let blas: pcu_blas
@@ -43,6 +45,7 @@ public final class CUDADevice: @unchecked Sendable {
         public let capability: Int
         /// Bytes.
         public let memory: Int
+        let blockMemory: Int
 
         /// The compute capability as NVIDIA writes it.
         var version: String { "\(capability / 10).\(capability % 10)" }
@@ -78,7 +81,10 @@ public final class CUDADevice: @unchecked Sendable {
         let card = String(decoding: text.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
         // Compute capability, major and minor.
         let capability = 10 * (try attribute(75)) + (try attribute(76))
-        return (Summary(name: "\(place) (\(card))", card: card, capability: capability, memory: bytes), handle)
+        let summary = Summary(
+            name: "\(place) (\(card))", card: card, capability: capability, memory: bytes,
+            blockMemory: try attribute(97))
+        return (summary, handle)
     }
 
     /// Takes the device's memory at once.
@@ -137,6 +143,7 @@ public final class CUDADevice: @unchecked Sendable {
         }
         (self.context, self.stream, self.blas, self.workspace) = (context, stream, blas, workspace)
         (self.libraries, self.handle, self.place, capability) = (libraries, handle, place, summary.capability)
+        blockMemory = summary.blockMemory
         try Self.check(libraries, blas: libraries.blas.set_stream(blas, stream), "cublasSetStream", on: place)
         // Its own memory, so that it takes none while the stream runs, and results do not depend on what it finds.
         try Self.check(

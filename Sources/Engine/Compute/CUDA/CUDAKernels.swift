@@ -59,11 +59,14 @@ final class CUDAKernels {
     private let module: pcu_module
     private var functions: [Kernel: pcu_function] = [:]
     private let headDim: Int
+    /// Whether few query lines go to `attendSplit`: with large heads it takes more shared memory than some cards have.
+    let splits: Bool
 
     /// - Parameter cacheFolder: where compiled kernels are kept; nil to compile each time.
     init(_ device: CUDADevice, headDim: Int, bf16: Bool, cacheFolder: String?) throws(ComputeError) {
         self.device = device
         self.headDim = headDim
+        splits = bf16 && Kernel.attendSplit.sharedBytes(headDim: headDim) <= device.blockMemory
         guard headDim <= 256, headDim % 2 == 0 else {
             throw ComputeError(
                 .unsupported, device.place, found: "heads of \(headDim) numbers",
@@ -80,7 +83,7 @@ final class CUDAKernels {
             throw device.failure ?? ComputeError(.failed, device.place, found: "no module", remedy: "")
         }
         self.module = module
-        for kernel in Kernel.allCases where kernel.exists(bf16: bf16) {
+        for kernel in Kernel.allCases where kernel.exists(bf16: bf16) && (splits || kernel != .attendSplit) {
             var function: pcu_function?
             device.queue("cuModuleGetFunction of \(kernel.rawValue)") {
                 $0.function(&function, module, kernel.rawValue)
