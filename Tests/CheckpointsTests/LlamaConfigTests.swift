@@ -32,6 +32,15 @@ import Testing
         #expect(config.shape(of: .down) == (8, 12))
     }
 
+    @Test func readsTheSmallestShape() throws {
+        let config = try read([
+            (#""num_hidden_layers":2"#, #""num_hidden_layers":1"#),
+            (#""num_attention_heads":4"#, #""num_attention_heads":1"#),
+            (#""num_key_value_heads":2"#, #""num_key_value_heads":1"#),
+        ])
+        #expect(config.layers == 1 && config.heads == 1 && config.kvHeads == 1 && config.headDim == 2)
+    }
+
     @Test func fillsInWhatOldFilesLeaveOut() throws {
         let config = try read([
             (#""num_key_value_heads":2,"head_dim":2,"#, ""), (#""rms_norm_eps":1e-5,"#, ""),

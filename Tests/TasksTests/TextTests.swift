@@ -80,6 +80,7 @@ import Testing
         #expect(try template.filled { values[$0] } == "{{author}} by é{}: {} {author}")
         #expect(throws: MissingField.self) { try template.filled { _ in nil } }
         #expect(try Template("{} and {}", place: "t").filled(["{}", "b"]) == "{} and b")
+        #expect(try Template("{{}}", place: "t").filled([]) == "{}")
         for bad in ["{", "}", "{a", "a}", "{a.b}", "{a[0]}", "{0}", "{a!r}", "{a:>3}", "{ a}", "{a{b}}"] {
             #expect(try taskError { _ = try Template(bad, place: "t") }.code == .badTemplate, "\(bad)")
         }
