@@ -1,5 +1,5 @@
 import Glibc
-import Posix
+@testable import Posix
 import Testing
 
 @testable import Spool
@@ -115,6 +115,36 @@ import Testing
         #expect(try spool.take("deep") == nil)
         #expect(bench.results == ["deep", "x"] && bench.entries == [])
         for id in ["deep", "x"] { #expect(bench.text("outbox/\(id)/result.json")?.contains("unreadable") == true) }
+    }
+
+    /// Its submitter may take a file back at any moment.
+    @Test func whatGoesWhileItIsClaimedIsNoJob() throws {
+        let bench = try Bench()
+        let spool = try bench.open()
+        try bench.drop("job", as: "x.json")
+        func refused(_ errno: Int32) throws -> SpooledJob? {
+            try Files.$fault.withValue({ call, path in
+                call == "rename" && path.hasSuffix("/manifest.json")
+                    ? PosixError(call: call, path: path, errno: errno) : nil
+            }) {
+                try spool.take("x.json")
+            }
+        }
+        #expect(try refused(ENOENT) == nil)
+        #expect(throws: PosixError.self) { _ = try refused(EIO) }
+        #expect(bench.entries == [] && bench.results == [])
+        #expect(try spool.take("x.json")?.id == "x")
+    }
+
+    @Test(arguments: [(EACCES, "give its user the right to"), (EFBIG, "drop regular files that can")])
+    func whatIsUnreadableIsSaidWithWhatHelps(_ errno: Int32, _ advice: String) throws {
+        let bench = try Bench()
+        let spool = try Spool(bench.folders, limits: bench.limits) { (folder, limit) throws(PosixError) in
+            throw PosixError(call: "open", path: folder.manifest, errno: errno)
+        }
+        try bench.drop("job", as: "x.json")
+        #expect(try spool.take("x.json") == nil)
+        #expect(bench.text("outbox/x/result.json")?.contains(advice) == true)
     }
 
     @Test func hostileThingsAreRefusedUnread() throws {
