@@ -65,6 +65,25 @@ import Testing
         #expect(bench.kept == [])
     }
 
+    @Test func theNextLookIsWhenTheFirstOfThemIsOver() throws {
+        let bench = try Bench()
+        let spool = try bench.open()
+        for name in ["a", "b"] {
+            try bench.drop("nothing", as: "\(name).json")
+            #expect(try spool.take("\(name).json") == nil)
+        }
+        bench.limits.keepsDoneSeconds = 60
+        spool.limits = bench.limits
+        _ = try end(bench, spool, as: "done")
+        // Found out anew, as after a start.
+        spool.nextExpiry = 0
+        let kept = try Spool.kept(bench.folders, bench.limits)
+        #expect(kept.map { $0.expires - $0.published } == [604_800, 604_800, 60])
+        try spool.removeExpired()
+        #expect(spool.nextExpiry == kept.map(\.expires).min())
+        #expect(bench.kept == ["a", "b", "f"])
+    }
+
     @Test func oneThatCannotBeRemovedKeepsNoOther() throws {
         let bench = try Bench()
         bench.limits.keepsFailedSeconds = 60

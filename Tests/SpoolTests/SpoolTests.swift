@@ -180,6 +180,26 @@ import Testing
         #expect(bench.entries == [])
     }
 
+    /// All that a job brought: names, where they lie, and every byte.
+    @Test func jobsAreToldApartByAllTheirFiles() throws {
+        let bench = try Bench()
+        func digest(_ files: [String: String]) throws -> String {
+            try bench.dropFolder(files, as: "x")
+            defer { try? Files.removeTree("\(bench.folders.inbox)/x") }
+            return try JobDigest.of(folder: "\(bench.folders.inbox)/x")
+        }
+        let files = ["manifest.json": "job", "a": "12", "b": "3"]
+        let first = try digest(files)
+        #expect(try digest(files) == first)
+        for other in [
+            ["manifest.json": "joc", "a": "12", "b": "3"], ["manifest.json": "job", "a": "13", "b": "3"],
+            ["manifest.json": "job", "a": "1", "b": "23"], ["manifest.json": "job", "a": "12", "c": "3"],
+            ["manifest.json": "job", "a": "12"], ["manifest.json": "job", "a": "12", "b": "3", "c": ""],
+        ] {
+            #expect(try digest(other) != first, "\(other)")
+        }
+    }
+
     @Test func twoBrokenThingsUnderOneNameAreBothKept() throws {
         let bench = try Bench()
         let spool = try bench.open()
