@@ -140,6 +140,38 @@ struct HostileFileTests {
         #expect(error?.description.contains("more than 5 pieces") == true)
     }
 
+    /// Trainers and normalizers by their field numbers: a sound model has byte pairs (3: 2), falls back on bytes (35: 1) and
+    /// removes no blanks (4: 0).
+    @Test(
+        arguments: [
+            ([3: 2, 35: 1], [4: 0], nil), ([3: 2, 35: 1, 24: 0], [4: 0, 5: 1, 3: 0], nil),
+            ([3: 1, 35: 1], [4: 0], "BPE"), ([35: 1], [4: 0], "BPE"),
+            ([3: 2], [4: 0], "byte fallback"), ([3: 2, 35: 0], [4: 0], "byte fallback"),
+            ([3: 2, 35: 1], [:], "remove_extra_whitespaces"), ([3: 2, 35: 1], [4: 1], "remove_extra_whitespaces"),
+            ([3: 2, 35: 1], [4: 0, 5: 0], "blanks"), ([3: 2, 35: 1, 24: 1], [4: 0], "blanks"),
+            ([3: 2, 35: 1, 41: 3], [4: 0], "bos_id 3"), ([3: 2, 35: 1, 40: 3], [4: 0], "unk_id 3"),
+        ] as [([Int: Int], [Int: Int], String?)])
+    func otherKindsOfSentencePieceModelsAreRefused(_ trainer: [Int: Int], _ normalizer: [Int: Int], _ says: String?) {
+        func message(_ number: UInt8, _ bytes: [UInt8]) -> [UInt8] { [number << 3 | 2, UInt8(bytes.count)] + bytes }
+        func settings(_ values: [Int: Int]) -> [UInt8] {
+            values.sorted { $0.key < $1.key }.flatMap { number, value in
+                number < 16
+                    ? [UInt8(number << 3), UInt8(value)]
+                    : [UInt8(number << 3 & 0x7f | 0x80), UInt8(number >> 4), UInt8(value)]
+            }
+        }
+        let pieces: [[UInt8]] = [("<unk>", 2), ("<s>", 3), ("a", 1)].map { text, kind in
+            message(1, message(1, Array(text.utf8)) + [3 << 3, kind])
+        }
+        let file = pieces.joined() + message(2, settings(trainer)) + message(3, settings(normalizer))
+        do {
+            _ = try SentencePieceFile(Array(file), path: "here")
+            #expect(says == nil)
+        } catch {
+            #expect(says.map(error.description.contains) == true, "\(error.description)")
+        }
+    }
+
     @Test func manySpecialTokensAreNoSlower() throws {
         let sound = String(decoding: bytes(of: "byte-level-strings"), as: UTF8.self)
         let added = (0..<80_000).map { #"{"id":\#(600 + $0),"content":"s\#($0)","special":true},"# }.joined()
