@@ -18,6 +18,17 @@ import Testing
         #expect(try read("[]") == .list([]))
     }
 
+    @Test func valuesAreWrittenAsTheyWereRead() throws {
+        let text =
+            #"{"z":[1,-0.50e+3,true,false,null,[],{}],"a\"\\":"é\u0000\u001f\u007f \ud83d\ude00","nested":{"b":{"a":[[1],[]]}}}"#
+        let written = String(decoding: try read(text).encoded, as: UTF8.self)
+        #expect(
+            written
+                == #"{"z":[1,-0.50e+3,true,false,null,[],{}],"a\"\\":"é\u0000\u001f"#
+                + "\u{7f} \u{1f600}" + #"","nested":{"b":{"a":[[1],[]]}}}"#)
+        #expect(try read(written) == read(text))
+    }
+
     @Test func json5IsForPeople() throws {
         let text = """
             // a comment
@@ -85,5 +96,10 @@ import Testing
         #expect(printable(String(repeating: "x", count: 200)).count == 83)
         #expect(nearest(to: "Optimiser", in: ["budget", "optimizer", "seed"]) == "optimizer")
         #expect(nearest(to: "x", in: []) == nil)
+        // Letters too many in front, too few, and others; of equally near ones the one that begins alike.
+        #expect(nearest(to: "xxxseed", in: ["xs", "seed"]) == "seed")
+        #expect(nearest(to: "eed", in: ["ee_", "seed_x", "seed"]) == "ee_")
+        #expect(nearest(to: "top_p", in: ["top_k", "stop_p"]) == "top_k")
+        #expect(nearest(to: "abcdef", in: ["fedcba", "abc", "xbcdey"]) == "xbcdey")
     }
 }
