@@ -1,4 +1,5 @@
 import CPosix
+import Foundation
 import Glibc
 import Testing
 
@@ -187,6 +188,17 @@ import Testing
     }
 
     /// More levels than a process has descriptors, or a path has bytes.
+    @Test func roomIsWhatOthersSeeToo() throws {
+        let attributes = try FileManager.default.attributesOfFileSystem(forPath: "/tmp")
+        func bytes(_ key: FileAttributeKey) throws -> Double { try #require(attributes[key] as? NSNumber).doubleValue }
+        let room = try Files.room(at: "/tmp")
+        // Others write there meanwhile.
+        #expect(abs(Double(room.bytes) - (try bytes(.systemFreeSize))) < 0.02 * (try bytes(.systemSize)))
+        #expect(abs(room.byteShare - Double(room.bytes) / (try bytes(.systemSize))) < 1e-6)
+        #expect((0...1).contains(room.inodeShare))
+        #expect(throws: PosixError.self) { try Files.room(at: "/nowhere/at/all") }
+    }
+
     @Test func aTreeIsRemovedHoweverDeep() throws {
         let scratch = try Scratch()
         try Files.makeDirectories(scratch("tree"))
