@@ -59,7 +59,7 @@ import Testing
             &thread, nil,
             { box in
                 Unmanaged<Box>.fromOpaque(box!).takeUnretainedValue().child = try? ChildProcess(
-                    "/bin/sh", arguments: ["-c", "sleep 60"])
+                    "/bin/sleep", arguments: ["60"])
                 return nil
             }, Unmanaged.passUnretained(box).toOpaque())
         pthread_join(thread, nil)
