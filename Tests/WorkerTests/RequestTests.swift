@@ -1,9 +1,9 @@
 import Glibc
-import Posix
 import Spool
 import Synchronization
 import Testing
 
+@testable import Posix
 @testable import Worker
 
 /// What operators ask for, and what becomes of a job that ends before its worker has a result.
@@ -145,6 +145,32 @@ import Testing
             exit 75
             """)
         #expect(bench.result("a").contains("cancelled"))
+    }
+
+    /// The disk takes no result of a job that waits; when it does again, the job ends as was asked for.
+    @Test func aCancelledJobEndsAfterAStopInBetween() throws {
+        let bench = try ServiceBench()
+        defer { bench.remove() }
+        try bench.drop("a")
+        let (folders, path, signals) = (bench.folders, bench.path, bench.signals)
+        bench.when("attempt-started") {
+            while !Files.exists("\(path)/tried") { usleep(1000) }
+            Self.ask(.hold, "a", folders)
+        }
+        bench.when("request-answered") { try? signals.announce(SIGTERM) }
+        try bench.serve(Self.stoppable, once: false)
+        bench.when("service-ready") { Self.ask(.cancel, "a", folders) }
+        try Files.$fault.withValue({ call, path in
+            path.contains("/result") ? PosixError(call: call, path: path, errno: ENOSPC) : nil
+        }) {
+            try bench.serve("seal", once: false)
+        }
+        #expect(bench.results == [])
+        // A job that was held only would go on now.
+        bench.when("service-ready") { Self.ask(.release, "a", folders) }
+        try bench.serve("seal")
+        #expect(bench.result("a").contains("cancelled"))
+        #expect(bench.names.filter { $0 == "attempt-started" }.count == 1)
     }
 
     @Test func whatCannotBeDoneIsAnsweredSo() throws {
