@@ -33,7 +33,7 @@ enum Run {
         let site = try Site(arguments)
         let outbox = Outbox(arguments.text("outbox") ?? site.configuration.outbox)
         let submission = try Submission(arguments.operands[0], site)
-        if submission.isFolder && "\(Files.canonical(outbox.path))/".hasPrefix("\(submission.source)/") {
+        if submission.isFolder && "\(Files.canonical(outbox.path))/".utf8.starts(with: "\(submission.source)/".utf8) {
             throw Failure(
                 Exit.usage,
                 "\(outbox.path): the outbox lies in the job's own folder, which is part of it; give another one")
@@ -58,7 +58,7 @@ enum Run {
                 defer { withExtendedLifetime(lock) {} }
                 try outbox.publish(folder, as: id.description, digest: digest)
             }
-            outbox.finishRetiring(folder)
+            Files.finishRetiring(folder.path)
             return try conclude("\(outbox.path)/\(id)", arguments)
         }
         try Files.makeDirectories(outbox.path)

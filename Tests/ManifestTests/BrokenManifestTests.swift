@@ -55,6 +55,10 @@ private func target(_ members: String) -> String { "[{\(members)}]" }
             #"base: "../llama", which leads upwards; write a path below the manifest's folder or a configured root"#
         ),
         (
+            "base", #""..\/\u0301llama""#,
+            "base: \"../\u{301}llama\", which leads upwards; write a path below the manifest's folder or a configured root"
+        ),
+        (
             "base", #""/models/llama""#,
             #"base: "/models/llama", an absolute path; write a path below the manifest's folder or a configured root"#
         ),
@@ -160,7 +164,8 @@ private func target(_ members: String) -> String { "[{\(members)}]" }
         ("generate", #"{"max_new_tokens": 0}"#, "generate.max_new_tokens: 0; write a whole number from 1 to 4096"),
         ("priority", "101", "priority: 101; write a whole number from -100 to 100"),
         ("sharer", "[]", "sharer: an unknown key; did you mean sharers?"),
-        ("\\u001b[31m", "1", #"\u{1b}[31m: an unknown key; did you mean job?"#),
+        // It may be what somebody wrote.
+        ("\\u001b[31m", "1", "(a key of 5 characters): an unknown key; did you mean job?"),
     ]
 
     @Test(arguments: values) func namesPlaceFindingAndMend(_ key: String, _ value: String, _ message: String) {
@@ -175,6 +180,7 @@ private func target(_ members: String) -> String { "[{\(members)}]" }
             "{\"job\": \"personalize\",\n \"job\": \"personalize\"}",
             "job.json: line 2, column 2: the key job twice; keep one of them"
         ),
+        ("{\"so sad\": 1, \"so sad\": 1}", "job.json: line 1, column 15: a key twice; keep one of them"),
         (
             "{\"a\": NaN}",
             "job.json: line 1, column 7: a number that is not finite; write a finite number or leave it out"

@@ -93,6 +93,10 @@ private func mistakes(_ text: String?, environment: [String: String] = [:]) -> [
             "{devices: \"cpu\u{7f}\u{9b}2J\"}",
             "devices: \"cpu\\u{7f}\\u{9b}2J\"; write cpu, or GPUs as cuda:0, cuda:1, each once"
         ),
+        (
+            "{devices: \"cuda:0, cuda:00\"}",
+            "devices: \"cuda:0, cuda:00\"; write cpu, or GPUs as cuda:0, cuda:1, each once"
+        ),
         ("{devices: \"\"}", "devices: \"\"; write cpu, or GPUs as cuda:0, cuda:1, each once"),
         ("{devices: \"cuda, cuda:0\"}", "devices: \"cuda, cuda:0\"; write cpu, or GPUs as cuda:0, cuda:1, each once"),
         ("{inbox: 1}", "inbox: 1; write a text"),

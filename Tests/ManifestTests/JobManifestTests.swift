@@ -82,6 +82,9 @@ import Testing
     /// Which users a file has is not known yet.
     @Test func takesAnyUserOfAFile() throws {
         #expect(try Draft().with("targets", #""u.json""#).with("only", #"["x", 7]"#).read().only == ["x", "7"])
+        // Who is among mistaken targets nobody knows.
+        let mistaken = mistakes(in: Draft().with("targets", #"[{"user": "x"}]"#).with("only", #"["x"]"#).text)
+        #expect(mistaken.count == 1 && !mistaken[0].contains("only"), "\(mistaken)")
     }
 
     @Test func takesAByteOrderMark() throws {

@@ -87,6 +87,42 @@ import Testing
         }
     }
 
+    /// Where the file system has no rename without replacing.
+    @Test func renamingAfterALookIsRenamingWithoutReplacing() throws {
+        let outcomes = try [cposix_rename_noreplace, cposix_rename_after_look].map { rename in
+            let scratch = try Scratch()
+            for name in ["file", "other"] { try Files.writeAtomically(Array(name.utf8), to: scratch(name)) }
+            for name in ["folder", "empty"] { try Files.makeDirectories(scratch(name)) }
+            #expect(symlink("nothing", scratch("link")) == 0)
+            let pairs = [
+                ("file", "other"), ("file", "link"), ("folder", "empty"), ("none", "new"),
+                ("file", "none/new"), ("file", "moved"), ("folder", "place"),
+            ]
+            let errors = pairs.map { rename(scratch($0.0), scratch($0.1)) == 0 ? 0 : errno }
+            #expect(try Files.read(scratch("moved"), limit: 9) == Array("file".utf8))
+            return (errors, try Files.list(scratch.path))
+        }
+        #expect(outcomes[0].0 == outcomes[1].0 && outcomes[0].1 == outcomes[1].1)
+        #expect(outcomes[0].0.prefix(3).allSatisfy { $0 == EEXIST } && outcomes[0].0.suffix(2) == [0, 0])
+    }
+
+    /// A String takes a slash and a combining mark behind it for one character.
+    @Test func pathsAreReadByTheirBytes() throws {
+        #expect(
+            Files.parent(of: "/a/\u{301}b") == "/a" && Array(Files.name(of: "a/\u{301}b").utf8) == [0xcc, 0x81, 0x62])
+        #expect(Files.parent(of: "/\u{301}b") == "/" && Files.isAbsolute("/\u{301}b") && !Files.isAbsolute("a/"))
+        #expect(Files.components(of: "//a/\u{301}b/../c/").map { Array($0.utf8) }.count == 4)
+    }
+
+    @Test func foldersMayBeReachedThroughALink() throws {
+        let scratch = try Scratch()
+        try Files.makeDirectories(scratch("real"))
+        #expect(symlink("real", scratch("link")) == 0)
+        try Files.makeDirectories(scratch("link/inner"))
+        try Files.writeAtomically([1], to: scratch("link/file"))
+        #expect(try Files.list(scratch("real")) == ["file", "inner"])
+    }
+
     @Test func renamingWithoutReplacingKeepsWhatIsThere() throws {
         let scratch = try Scratch()
         try Files.writeAtomically([1], to: scratch("one"))
@@ -187,7 +223,6 @@ import Testing
         #expect(try Files.survey(folder).size == .max)
     }
 
-    /// More levels than a process has descriptors, or a path has bytes.
     @Test func roomIsWhatOthersSeeToo() throws {
         let attributes = try FileManager.default.attributesOfFileSystem(forPath: "/tmp")
         func bytes(_ key: FileAttributeKey) throws -> Double { try #require(attributes[key] as? NSNumber).doubleValue }
@@ -199,6 +234,7 @@ import Testing
         #expect(throws: PosixError.self) { try Files.room(at: "/nowhere/at/all") }
     }
 
+    /// More levels than a process has descriptors, or a path has bytes.
     @Test func aTreeIsRemovedHoweverDeep() throws {
         let scratch = try Scratch()
         try Files.makeDirectories(scratch("tree"))
@@ -222,7 +258,7 @@ import Testing
         func reads(_ path: String) -> [Bool] {
             let whole = scratch(path)
             return [
-                (try? Files.read(whole, limit: 9)) == [7], (try? MappedFile(whole).contents) == [7],
+                (try? Files.read(whole, limit: 9)) == [7], (try? MappedFile(whole).withBytes { Array($0) }) == [7],
                 (try? Files.list(Files.parent(of: whole))) == ["file"],
                 (try? Files.read("file", beneath: Files.parent(of: whole), limit: 9)) == [7],
             ]

@@ -131,13 +131,12 @@ import Testing
     /// A removal that was cut short and cannot be finished stands in no way.
     @Test func aRemnantThatStaysKeepsNothingFromBeingRetired() throws {
         let bench = try Bench()
-        let spool = try bench.open()
         try Files.makeDirectories("\(bench.folders.kept)/.a.tmp")
         try Files.makeDirectories("\(bench.folders.kept)/a")
         try Files.$fault.withValue({ call, path in
             call == "unlink" && path.hasSuffix(".a.tmp") ? PosixError(call: call, path: path, errno: EPERM) : nil
         }) {
-            try spool.outbox.retire(JobFolder(claimed: "\(bench.folders.kept)/a"))
+            try Files.retire("\(bench.folders.kept)/a")
         }
         #expect(bench.kept == [".a.tmp"])
     }
@@ -221,6 +220,29 @@ import Testing
         #expect(bench.results == ["bad"] && bench.kept == ["bad"] && bench.entries == [])
     }
 
+    /// Its result got another name, since the id was another job's by then.
+    @Test(arguments: [true, false]) func aJobWhoseIDWasTakenMeanwhileIsTakenAgain(isFree: Bool) throws {
+        let bench = try Bench()
+        let spool = try bench.open()
+        try bench.dropFolder(["manifest.json": "id f", "history": "words"], as: "f")
+        let job = try #require(try spool.take("f"))
+        try Files.makeDirectories("\(bench.folders.outbox)/f")
+        try Bench.work(job, status: "failed", users: ["u"])
+        try spool.publish(job)
+        let name = "f.rejected-\(job.digest.prefix(12))"
+        #expect(bench.results == ["f", name] && bench.kept == [name])
+        if isFree { try Files.removeTree("\(bench.folders.outbox)/f") }
+        let again = try spool.takeAgain(name)
+        if isFree {
+            #expect(again?.id == "f" && again?.digest == job.digest && bench.kept == [])
+        } else {
+            #expect(again == nil && bench.kept == [name])
+            #expect(bench.text("work/kept/\(name)/job/history") == "words")
+            #expect(bench.text("outbox/\(name)/result.json")?.contains("id-taken") == true)
+        }
+        #expect(!bench.events.names.contains("job-repeated"))
+    }
+
     /// However far a stop lets it come, the job is done once in the end.
     @Test func aStopAtAnyCallOfTakingAgainLosesNothing() throws {
         var calls = 0
@@ -266,6 +288,6 @@ import Testing
 
     @Test(arguments: ["x", "1.hold", "1.hold.", "1.hold..x", "1.burn.a", "1.hold.a/b", ".hold.a"])
     func otherNamesAreNoRequests(name: String) {
-        #expect(Request(fileName: name)?.nonce != "1")
+        #expect(Request(fileName: name) == nil)
     }
 }

@@ -17,7 +17,16 @@
 #include <unistd.h>
 
 int cposix_rename_noreplace(const char *from, const char *to) {
-    return renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE);
+    int done = renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE);
+    // NFS and other network file systems know no such rename.
+    return done < 0 && errno == EINVAL ? cposix_rename_after_look(from, to) : done;
+}
+
+int cposix_rename_after_look(const char *from, const char *to) {
+    struct stat status;
+    if (fstatat(AT_FDCWD, to, &status, AT_SYMLINK_NOFOLLOW) == 0) errno = EEXIST;
+    else if (errno == ENOENT) return rename(from, to);
+    return -1;
 }
 
 int cposix_open_beneath(int root, const char *path, int flags) {

@@ -107,7 +107,8 @@ public struct JSONReader {
             let key = try self.key()
             guard seen.insert(key).inserted else {
                 throw JSONError(
-                    .duplicate, place(start), found: "the key \(printable(key)) twice", remedy: "keep one of them")
+                    .duplicate, place(start), found: isPlainID(key) ? "the key \(key) twice" : "a key twice",
+                    remedy: "keep one of them")
             }
             try skipSpace()
             guard take(":") else { throw malformed("no colon after a key") }

@@ -4,6 +4,11 @@ public func printable(_ name: String) -> String {
     return name.unicodeScalars.count > 80 ? shown + "..." : shown
 }
 
+/// A key, for messages: where an object belongs, somebody may have put their words, and what is no plain name may be those.
+public func printableKey(_ key: String) -> String {
+    isPlainID(key) ? key : "(a key of \(key.unicodeScalars.count) characters)"
+}
+
 /// Text with its control and format characters escaped, so that it is one line and moves no cursor.
 public func escaped(_ text: String) -> String {
     var shown = ""

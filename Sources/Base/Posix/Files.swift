@@ -1,7 +1,7 @@
 internal import CPosix
 import Glibc
 
-/// Files and folders by path. But for `isDirectory`, nothing here follows a symbolic link in the last component of a path.
+/// Files and folders by path. Nothing here follows a symbolic link in the last component of a path unless it says so.
 public enum Files {
     /// What there can be at a path.
     public enum Kind: Sendable, Equatable {
@@ -67,17 +67,6 @@ public enum Files {
 
     /// Whether there is something at `path`; an error where that cannot be found out.
     public static func isPresent(_ path: String) throws(PosixError) -> Bool { try statusIfPresent(path) != nil }
-
-    /// The absolute path that `path` leads to, symbolic links followed; what is not there is taken to be in the place of its
-    /// nearest folder that is.
-    public static func canonical(_ path: String) -> String {
-        if let found = realpath(path, nil) {
-            defer { free(found) }
-            return String(cString: found)
-        }
-        let parent = parent(of: path)
-        return parent == path ? path : "\(canonical(parent))/\(name(of: path))"
-    }
 
     /// As `status(_:)`, and nil where there is nothing.
     public static func statusIfPresent(_ path: String) throws(PosixError) -> Status? {

@@ -94,6 +94,26 @@ extension Files {
         try system("rmdir", path) { unlinkat(AT_FDCWD, path, AT_REMOVEDIR) }
     }
 
+    /// Removes a folder in one step: another name, then its removal, which may be cut short or refused; see `finishRetiring`.
+    public static func retire(_ path: String) throws(PosixError) {
+        let above = parent(of: path)
+        var retired = retiredPath(of: path)
+        if try isPresent(path) {
+            // One that cannot be removed stands in no other's way.
+            if (try? removeTree(retired)) == nil {
+                retired = "\(above)/.\(String(UInt64.random(in: .min ... .max), radix: 36)).tmp"
+            }
+            try rename(path, to: retired)
+        }
+        try? sync(directory: above)
+        try? removeTree(retired)
+    }
+
+    /// Removes what a removal that was cut short left beside `path`.
+    public static func finishRetiring(_ path: String) { try? removeTree(retiredPath(of: path)) }
+
+    private static func retiredPath(of path: String) -> String { "\(parent(of: path))/.\(name(of: path)).tmp" }
+
     /// - Parameters:
     ///   - root: where folders deeper than a few levels are moved to.
     ///   - moved: how many that were.

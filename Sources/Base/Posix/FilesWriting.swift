@@ -121,11 +121,11 @@ extension Files {
         try sync(directory: above)
     }
 
-    /// Makes what `folder`'s files and names are survive a power cut.
+    /// Makes what `folder`'s files and names are survive a power cut; it may be a symbolic link to a folder.
     public static func sync(directory folder: String) throws(PosixError) {
         try willChange("fsync", folder)
         let descriptor = Descriptor(
-            try system("open", folder) { Glibc.open(folder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC) })
+            try system("open", folder) { Glibc.open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC) })
         try system("fsync", folder) { fsync(descriptor.number) }
     }
 
@@ -145,14 +145,4 @@ extension Files {
         return stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
     }
 
-    /// The folder a path is in: `.` for a bare name.
-    public static func parent(of path: String) -> String {
-        guard let slash = path.lastIndex(of: "/") else { return "." }
-        return slash == path.startIndex ? "/" : String(path[..<slash])
-    }
-
-    /// The last component of a path.
-    public static func name(of path: String) -> String {
-        path.lastIndex(of: "/").map { String(path[path.index(after: $0)...]) } ?? path
-    }
 }

@@ -11,15 +11,11 @@ public final class MappedFile: @unchecked Sendable {
     /// The file's bytes; whoever uses them keeps the value alive meanwhile.
     public let bytes: UnsafeRawBufferPointer
 
-    /// A copy of all bytes.
-    public var contents: [UInt8] { withExtendedLifetime(self) { [UInt8](bytes) } }
-
-    /// Opens and maps `path`; anything but a regular file is refused with `EINVAL`, a symbolic link with `ELOOP` when
-    /// `followLinks` is false.
-    public init(_ path: String, followLinks: Bool = true) throws(PosixError) {
+    /// Opens and maps `path`; anything but a regular file is refused with `EINVAL`, a symbolic link with `ELOOP`.
+    public init(_ path: String) throws(PosixError) {
         self.path = path
         guard !path.utf8.contains(0) else { throw PosixError(call: "open", path: path, errno: EINVAL) }
-        let descriptor = cposix_open(path, O_RDONLY | O_NONBLOCK | (followLinks ? 0 : O_NOFOLLOW))
+        let descriptor = cposix_open(path, O_RDONLY | O_NONBLOCK | O_NOFOLLOW)
         guard descriptor >= 0 else { throw PosixError(call: "open", path: path, errno: errno) }
         defer { close(descriptor) }
         var status = stat()

@@ -107,7 +107,7 @@ struct JSONFields {
 /// Maps a file of a model or adapter folder; a symbolic link is refused.
 func map(_ path: String) throws(CheckpointError) -> MappedFile {
     do {
-        return try MappedFile(path, followLinks: false)
+        return try MappedFile(path)
     } catch {
         throw CheckpointError(opening: path, error)
     }

@@ -87,7 +87,7 @@ public struct ModelFolder: Sendable {
                     .malformed, place, found: "nothing", remedy: "give each tensor's file, or remove the index")
             }
             for name in Set(try map.texts().map(\.text)).sorted() {
-                guard !name.contains("/"), name != "..", !name.contains("\0") else {
+                guard !name.utf8.contains(UInt8(ascii: "/")), name != "..", !name.utf8.contains(0) else {
                     throw CheckpointError(
                         .escape, place, found: "the file \(printable(name))",
                         remedy: "name files in the model's own folder")

@@ -19,7 +19,7 @@ extension Configuration {
                     fields.wrong(.outOfRange, name, found: "no path", remedy: "write a folder's path")
                     return
                 }
-                configuration[keyPath: property] = normalized(text.hasPrefix("/") ? text : "\(folder)/\(text)")
+                configuration[keyPath: property] = normalized(isAbsolute(text) ? text : "\(folder)/\(text)")
             } show: {
                 $0[keyPath: property]
             }
@@ -54,17 +54,15 @@ extension Configuration {
                 + "drop-in /usr/share/doc/primed/gpu.conf.example is needed, too."
         ) { fields, _, configuration in
             guard let text = fields.text("devices") else { return }
-            let names = text.split(separator: ",").map { $0.filter { $0 != " " } }.map { $0 == "cuda" ? "cuda:0" : $0 }
-            let areGPUs = names.allSatisfy { name in
-                name.hasPrefix("cuda:") && Int(name.dropFirst(5)).map { (0..<64).contains($0) } == true
-            }
-            guard names == ["cpu"] || areGPUs && !names.isEmpty && Set(names).count == names.count else {
+            let names = text.split(separator: ",").map { $0.filter { $0 != " " } }
+            let gpus = names.compactMap(gpu)
+            guard names == ["cpu"] || gpus.count == names.count && !gpus.isEmpty && Set(gpus).count == gpus.count else {
                 fields.wrong(
                     .outOfRange, "devices", found: "\"\(printable(text))\"",
                     remedy: "write cpu, or GPUs as cuda:0, cuda:1, each once")
                 return
             }
-            configuration.devices = names
+            configuration.devices = gpus.isEmpty ? names : gpus
         } show: {
             $0.devices.joined(separator: ", ")
         }
@@ -167,15 +165,22 @@ extension Configuration {
     }
 }
 
+/// The one name of a GPU, from `cuda` or `cuda:N`; nil for anything else.
+private func gpu(_ name: String) -> String? {
+    if name == "cuda" { return "cuda:0" }
+    guard name.hasPrefix("cuda:"), let number = Int(name.dropFirst(5)), (0..<64).contains(number) else { return nil }
+    return "cuda:\(number)"
+}
+
 /// A path without `.` and `..`, as its words say.
 private func normalized(_ path: String) -> String {
-    var parts: [Substring] = []
-    for part in path.split(separator: "/") {
+    var parts: [String] = []
+    for part in path.utf8.split(separator: UInt8(ascii: "/")).map({ String(Substring($0)) }) {
         switch part {
         case ".": continue
         case "..": _ = parts.popLast()
         default: parts.append(part)
         }
     }
-    return (path.hasPrefix("/") ? "/" : "") + parts.joined(separator: "/")
+    return (isAbsolute(path) ? "/" : "") + parts.joined(separator: "/")
 }

@@ -80,8 +80,8 @@ public struct Configuration: Equatable, Sendable {
         _ bytes: [UInt8]?, file: String, folder: String, environment: [String: String] = [:]
     ) throws(ManifestError) {
         if let bytes {
-            let fields = Fields(
-                file: file, try readObject(bytes, file: file, json5: true), known: Key.all.map(\.name))
+            let fields = try Fields(
+                bytes, file: file, json5: true, known: Key.all.map(\.name))
             try read(fields, origin: file, folder: folder)
         }
         let members = Key.all.compactMap { key in

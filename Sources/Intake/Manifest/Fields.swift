@@ -27,6 +27,25 @@ struct Fields {
     private let prefix: String
 
     /// The object that a file consists of.
+    init(_ bytes: [UInt8], file: String, json5: Bool = false, known: [String]) throws(ManifestError) {
+        let value: JSONValue
+        do {
+            var reader = try JSONReader(bytes, file: file, json5: json5)
+            value = try reader.document()
+        } catch {
+            throw ManifestError([
+                Mistake(
+                    error.code == .duplicate ? .duplicate : .malformed, error.place, found: error.found,
+                    remedy: error.remedy)
+            ])
+        }
+        guard case .object(let object) = value else {
+            throw ManifestError([Mistake(.wrongType, file, found: value.kind, remedy: "write an object")])
+        }
+        self.init(file: file, object, known: known)
+    }
+
+    /// The object in a file, or in what stands in for one.
     init(file: String, _ object: JSONObject, known: [String]) {
         self.init(object, prefix: "\(file): ", mistakes: Mistakes(), known: known)
     }
@@ -37,7 +56,7 @@ struct Fields {
         self.mistakes = mistakes
         for (key, _) in object.members where !known.contains(key) && !mistakes.isFull {
             mistakes.add(
-                .unknownKey, place(printable(key)), found: "an unknown key",
+                .unknownKey, place(printableKey(key)), found: "an unknown key",
                 remedy: nearest(to: key, in: known).map { "did you mean \($0)?" } ?? "leave it out")
         }
     }

@@ -10,7 +10,7 @@ extension JobManifest {
     ///
     /// - Parameter file: the manifest's name, for messages.
     public init(_ bytes: [UInt8], file: String) throws(ManifestError) {
-        let fields = Fields(file: file, try readObject(bytes, file: file, json5: false), known: Self.keys)
+        let fields = try Fields(bytes, file: file, known: Self.keys)
         enum Kind: String, CaseIterable { case personalize }
         fields.require("job", "\"personalize\"")
         _ = fields.choice("job", Kind.self)
@@ -22,7 +22,8 @@ extension JobManifest {
         fields.require("sharers", "{\"pool\": NAME, \"top_k\": 3} or a list of {id, adapter}")
         sharers = Self.sharers(fields) ?? .adapters([])
         fields.require("targets", "a list of {user, history, queries}, or the name of a file of users")
-        targets = Self.targets(fields) ?? .list([])
+        let targets = Self.targets(fields)
+        self.targets = targets ?? .list([])
         only = Self.only(fields, of: targets)
         submitter = fields.id("submitter")
         _ = fields.text("notes")
@@ -78,7 +79,7 @@ extension JobManifest {
         entry.require("adapter", "the path of a PEFT adapter folder")
         guard let adapter = entry.path("adapter") else { return nil }
         guard entry.object["id"] == nil else { return entry.id("id").map { NamedAdapter(id: $0, adapter: adapter) } }
-        let name = String(adapter.split(separator: "/").last ?? "")
+        let name = String(Substring(adapter.utf8.split(separator: UInt8(ascii: "/")).last ?? adapter.utf8[...]))
         guard isPlainID(name) else {
             entry.wrong(
                 .badID, "id", found: "nothing, and the folder's name is no id", remedy: "write \(plainIDWords)")
@@ -93,7 +94,7 @@ extension JobManifest {
         switch fields.object["targets"] {
         case nil: return nil
         case .string: return fields.path("targets").map { .file(UsersFile(users: $0)) }
-        case .list(let list): return .list(targets(list, fields))
+        case .list(let list): return targets(list, fields).map { .list($0) }
         case let value?:
             let keys = ["users", "profiles", "embeddings"]
             guard let section = fields.element(value, "targets", "a list, or the name of a file of users", known: keys)
@@ -106,7 +107,7 @@ extension JobManifest {
         }
     }
 
-    private static func targets(_ list: [JSONValue], _ fields: Fields) -> [Target] {
+    private static func targets(_ list: [JSONValue], _ fields: Fields) -> [Target]? {
         var targets: [Target] = []
         var seen: Set<String> = []
         for (index, value) in list.enumerated() where !fields.mistakes.isFull {
@@ -120,7 +121,7 @@ extension JobManifest {
             targets.append(target)
         }
         if list.isEmpty { fields.wrong(.missing, "targets", found: "no target", remedy: "give at least one user") }
-        return targets
+        return targets.count == list.count ? targets : nil
     }
 
     private static func target(_ entry: Fields) -> Target? {
@@ -176,7 +177,8 @@ extension JobManifest {
         return embedding
     }
 
-    private static func only(_ fields: Fields, of targets: Targets) -> [String]? {
+    /// - Parameter targets: nil where they are mistaken, so that nobody knows who is among them.
+    private static func only(_ fields: Fields, of targets: Targets?) -> [String]? {
         guard let value = fields.object["only"] else { return nil }
         guard case .list(let list) = value, !list.isEmpty else {
             fields.wrongType("only", value, "a list of users' ids")
@@ -220,23 +222,4 @@ extension JobManifest.Evolve {
         holdOut = fields.number("hold_out", in: 0...0.9)
         temperature = fields.number("temperature", in: 0.01...10)
     }
-}
-
-/// The object that a file consists of.
-func readObject(_ bytes: [UInt8], file: String, json5: Bool) throws(ManifestError) -> JSONObject {
-    let value: JSONValue
-    do {
-        var reader = try JSONReader(bytes, file: file, json5: json5)
-        value = try reader.document()
-    } catch {
-        throw ManifestError([
-            Mistake(
-                error.code == .duplicate ? .duplicate : .malformed, error.place, found: error.found,
-                remedy: error.remedy)
-        ])
-    }
-    guard case .object(let object) = value else {
-        throw ManifestError([Mistake(.wrongType, file, found: value.kind, remedy: "write an object")])
-    }
-    return object
 }

@@ -21,17 +21,22 @@ private func isASCIILetterOrDigit(_ byte: UInt8) -> Bool {
         || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte)
 }
 
+func isAbsolute(_ path: String) -> Bool { path.utf8.first == UInt8(ascii: "/") }
+
 /// Why a path is refused, in words for a message; nil where it stays below its folder.
 func escape(of path: String) -> String? {
     if path.isEmpty { return "an empty path" }
     if path.utf8.count > 4096 { return "more than 4096 bytes" }
-    if path.hasPrefix("/") { return "an absolute path" }
+    if isAbsolute(path) { return "an absolute path" }
     if path.unicodeScalars.contains(where: { $0.properties.generalCategory == .control }) {
         return "with control characters"
     }
     if path.utf8.contains(UInt8(ascii: "\\")) { return "with a backslash" }
-    let parts = path.split(separator: "/", omittingEmptySubsequences: false)
-    if parts.contains("..") { return "which leads upwards" }
-    if parts.contains(".") || parts.contains("") { return "with a part that is empty or a dot" }
+    // By bytes, as the kernel reads it: to a String, a slash before a combining mark is none.
+    let parts = path.utf8.split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false)
+    if parts.contains(where: { $0.elementsEqual("..".utf8) }) { return "which leads upwards" }
+    if parts.contains(where: { $0.isEmpty || $0.elementsEqual(".".utf8) }) {
+        return "with a part that is empty or a dot"
+    }
     return nil
 }

@@ -41,9 +41,7 @@ public struct PoolManifest: Equatable, Sendable {
 
     /// - Parameter file: the file's name, for messages.
     public init(_ bytes: [UInt8], file: String) throws(ManifestError) {
-        let fields = Fields(
-            file: file, try readObject(bytes, file: file, json5: false),
-            known: ["schema", "task", "base", "embeddings", "members"])
+        let fields = try Fields(bytes, file: file, known: ["schema", "task", "base", "embeddings", "members"])
         _ = fields.integer("schema", in: 1...1)
         task = fields.text("task")
         base = fields.text("base")

@@ -95,10 +95,11 @@ extension Spool {
         _ folder: JobFolder, id: String, digest: String, against other: String, problem: Problem
     ) throws(PosixError) {
         let name = Outbox.rejectedName(id, digest: digest)
-        let answered = try outbox.digest(of: name)
-        if other == digest || answered == digest {
+        var isAnswered = other == digest
+        if !isAnswered, try outbox.digest(of: name) == digest { isAnswered = try outbox.isFinished(name) }
+        if isAnswered {
             log(.jobRepeated(id, file: try folder.readOrigin().name))
-            try outbox.retire(folder)
+            try Files.retire(folder.path)
         } else {
             try reject(folder, id: id, as: name, digest: digest, problem)
         }
@@ -142,9 +143,13 @@ extension Spool {
             return .offensive(digest: try JobDigest.of(unreadable: path), problem)
         }
         do throws(PosixError) {
-            return .sound(digest: try origin.isFolder ? JobDigest.of(folder: path) : JobDigest.of(manifest: path))
+            return .sound(
+                digest: try origin.isFolder
+                    ? JobDigest.of(folder: path, limit: limits.folderSize)
+                    : JobDigest.of(manifest: path, limit: limits.manifestSize))
         } catch  where !error.mayPass {
-            let place = origin.place(String(error.path.dropFirst(folder.job.utf8.count + 1)))
+            let inner = error.path.utf8.dropFirst(folder.job.utf8.count + 1)
+            let place = origin.place(String(decoding: inner, as: UTF8.self))
             return .offensive(digest: try JobDigest.of(unreadable: path), .unreadable(error, at: place))
         }
     }

@@ -110,7 +110,7 @@ public struct Inbox: Sendable {
 
     /// Whether whoever writes something of this name means to change it: it is not taken.
     public static func isTemporary(_ name: String) -> Bool {
-        name.hasPrefix(".") || name.hasSuffix(".part") || name.hasSuffix(".tmp") || name.hasSuffix("~")
+        name.utf8.first == UInt8(ascii: ".") || name.hasSuffix(".part") || name.hasSuffix(".tmp") || name.hasSuffix("~")
     }
 
     fileprivate struct Candidate: Sendable {

@@ -12,6 +12,9 @@ import Posix
 ///     path/log.jsonl
 ///     path/staging/         what is being made: a target's files, or the job's result
 ///     path/result/          result.json and the log once all is done, until they are published
+///     path/place/           the draft of a result that is to have some targets and no end yet
+///     path/.digest          the digest on its way into a result
+///     path/lock             held by a foreground run
 ///     path/publication      how it is being published; of a kept job, how it was
 ///     path/wish             what an operator wants of it: to wait, or to end
 ///     path/again            there while a kept job is made one that has not ended
@@ -46,6 +49,7 @@ public struct JobFolder: Sendable, Equatable {
     var job: String { "\(path)/job" }
     var origin: String { "\(path)/origin" }
     var publication: String { "\(path)/publication" }
+    private var digestFile: String { "\(path)/digest" }
     private var wishFile: String { "\(path)/wish" }
     private var again: String { "\(path)/again" }
 
@@ -65,10 +69,10 @@ public struct JobFolder: Sendable, Equatable {
     }
 
     func readOrigin() throws(PosixError) -> Origin {
-        let text = String(decoding: try Files.readIfPresent(origin, limit: 4096) ?? [], as: UTF8.self)
-        let words = text.split(separator: " ", maxSplits: 1)
+        let bytes = try Files.readIfPresent(origin, limit: 4096) ?? []
+        let words = bytes.split(separator: UInt8(ascii: " "), maxSplits: 1)
         return words.count == 2
-            ? Origin(name: String(words[1]), isFolder: words[0] == "folder")
+            ? Origin(name: String(decoding: words[1], as: UTF8.self), isFolder: words[0].elementsEqual("folder".utf8))
             : Origin(name: Files.name(of: path), isFolder: true)
     }
 
@@ -78,11 +82,11 @@ public struct JobFolder: Sendable, Equatable {
 
     /// What the job was when it was admitted: nobody has to read all of it again to know.
     func readDigest() throws(PosixError) -> String? {
-        try Files.readIfPresent("\(path)/digest", limit: 100).map { String(decoding: $0, as: UTF8.self) }
+        try Files.readIfPresent(digestFile, limit: 100).map { String(decoding: $0, as: UTF8.self) }
     }
 
     func write(digest: String) throws(PosixError) {
-        try Files.writeAtomically(Array(digest.utf8), to: "\(path)/digest")
+        try Files.writeAtomically(Array(digest.utf8), to: digestFile)
     }
 
     /// Forgets what was made of another manifest of this id: a foreground run works in one folder for all of them.
@@ -90,7 +94,8 @@ public struct JobFolder: Sendable, Equatable {
     /// - Parameter name: what the job would be called in an inbox.
     public func begin(digest: String, name: String, isFolder: Bool) throws(PosixError) {
         if try readDigest() == digest { return }
-        // First what would publish the rest.
+        // First what says that the rest is any job's.
+        if try Files.isPresent(digestFile) { try Files.remove(digestFile) }
         try forgetPublication()
         try Files.sync(directory: path)
         for remains in [rounds, results, targets, staging, result, log] { try Files.removeTree(remains) }

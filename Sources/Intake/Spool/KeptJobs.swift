@@ -30,7 +30,7 @@ extension Spool {
         nextExpiry = min(nextExpiry, start + Int64(limits.keepsSeconds(status)))
     }
 
-    /// Removes the kept jobs whose time is over, as far as one look goes. Costs nothing before the first one's is.
+    /// Removes the kept jobs whose time is over, as far as one look goes; and what earlier removals left.
     ///
     /// - Parameter sign: called between removals.
     /// - Returns: whether there are more.
@@ -38,7 +38,7 @@ extension Spool {
     public func removeExpired(
         at time: Int64 = WallClock.nanoseconds() / 1_000_000_000, sign: () -> Void = {}
     ) throws(PosixError) -> Bool {
-        // What an earlier removal left; what cannot be removed keeps nothing else from it.
+        // What cannot be removed keeps nothing else from it.
         for name in try Files.list(folders.kept) where Self.isRemnant(name) {
             do throws(PosixError) { try Files.removeTree("\(folders.kept)/\(name)") } catch { log(.trouble(error)) }
         }
@@ -54,7 +54,7 @@ extension Spool {
         var (removed, failed) = (0, 0)
         for job in expired where removed < Self.mostRemovals && failed < Self.mostFailures {
             do throws(PosixError) {
-                try outbox.retire(JobFolder(claimed: "\(folders.kept)/\(job.name)"))
+                try Files.retire("\(folders.kept)/\(job.name)")
                 log(.keptRemoved(job.name))
                 removed += 1
                 refusedRemovals.remove(job.name)

@@ -105,9 +105,11 @@ public struct Outbox: Sendable {
             }
         }
         if record.isKept, let kept, try Files.isPresent(folder.job) {
+            // Whoever takes the job up again must find its result.
+            if name != record.name { try folder.write(record.renamed(name)) }
             try keep(folder, as: "\(kept)/\(name)")
         } else {
-            try retire(folder)
+            try Files.retire(folder.path)
         }
         return (name, record.status)
     }
@@ -163,34 +165,11 @@ public struct Outbox: Sendable {
 
     // MARK: - What becomes of the job's folder
 
-    /// Removes a job's folder; from the first call on it counts for nothing.
-    func retire(_ folder: JobFolder) throws(PosixError) {
-        let above = Files.parent(of: folder.path)
-        var retired = Self.retiredPath(of: folder)
-        if try Files.isPresent(folder.path) {
-            // One that cannot be removed stands in no other's way.
-            if (try? Files.removeTree(retired)) == nil {
-                retired = "\(above)/.\(String(UInt64.random(in: .min ... .max), radix: 36)).tmp"
-            }
-            try Files.rename(folder.path, to: retired)
-        }
-        // What the disk refuses from here on is no reason to do anything again: recovery removes what is left.
-        try? Files.sync(directory: above)
-        try? Files.removeTree(retired)
-    }
-
-    /// Removes what a removal of the folder that was cut short left.
-    public func finishRetiring(_ folder: JobFolder) { try? Files.removeTree(Self.retiredPath(of: folder)) }
-
-    private static func retiredPath(of folder: JobFolder) -> String {
-        "\(Files.parent(of: folder.path))/.\(Files.name(of: folder.path)).tmp"
-    }
-
     /// Puts a job's folder away; an older one of that name, whose result somebody removed, goes.
     private func keep(_ folder: JobFolder, as place: String) throws(PosixError) {
         try Files.makeDirectories(Files.parent(of: place), mode: 0o700)
         for remains in [folder.result, folder.staging, folder.targets] { try Files.removeTree(remains) }
-        if try Files.isPresent(place) { try retire(JobFolder(claimed: place)) }
+        if try Files.isPresent(place) { try Files.retire(place) }
         try Files.rename(folder.path, to: place, replacing: false)
         // As above: where a power cut takes the rename back, recovery does it again.
         try? Files.sync(directory: Files.parent(of: place))
@@ -202,7 +181,7 @@ public struct Outbox: Sendable {
         guard try self.digest(of: name) == digest else { return }
         let place = "\(path)/\(name)"
         let rest = try Files.list(place).filter { ![Self.resultFile, "log.jsonl", Self.digestFile].contains($0) }
-        if rest.isEmpty { return try retire(JobFolder(claimed: place)) }
+        if rest.isEmpty { return try Files.retire(place) }
         for file in [Self.resultFile, "log.jsonl"] where try Files.isPresent("\(place)/\(file)") {
             try Files.remove("\(place)/\(file)")
         }

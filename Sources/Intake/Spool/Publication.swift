@@ -12,6 +12,10 @@ struct Publication: Codable, Equatable {
     /// When the publication began, in seconds since 1970.
     let time: Int64
     let isKept: Bool
+
+    func renamed(_ name: String) -> Publication {
+        Publication(name: name, digest: digest, status: status, code: code, time: time, isKept: isKept)
+    }
 }
 
 extension JobFolder {

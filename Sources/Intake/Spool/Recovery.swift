@@ -40,7 +40,9 @@ extension Spool {
 
     /// Whether a name under `work` is what a step that was cut short left: jobs, kept ones and requests never begin with a
     /// dot. (How they end, whoever dropped them decides.)
-    static func isRemnant(_ name: String) -> Bool { name.hasPrefix(".") && name.hasSuffix(".tmp") }
+    static func isRemnant(_ name: String) -> Bool {
+        name.utf8.first == UInt8(ascii: ".") && name.hasSuffix(".tmp")
+    }
 
     private func recover(_ path: String, _ recovery: inout Recovery) throws(PosixError) {
         guard try Files.status(path).kind == .directory else { return }
@@ -56,7 +58,7 @@ extension Spool {
         if try wasClaimed(folder) {
             if let job = try admit(folder) { recovery.jobs.append(job) }
         } else {
-            try outbox.retire(folder)
+            try Files.retire(folder.path)
         }
     }
 

@@ -33,7 +33,8 @@ public struct Request: Sendable, Equatable {
 
     init?(fileName: String) {
         let words = fileName.split(separator: ".", maxSplits: 2, omittingEmptySubsequences: false).map(String.init)
-        guard words.count == 3, let command = Command(rawValue: words[1]), JobID(words[2]) != nil else { return nil }
+        guard words.count == 3, !words[0].isEmpty, let command = Command(rawValue: words[1]) else { return nil }
+        guard JobID(words[2]) != nil else { return nil }
         (nonce, self.command, job) = (words[0], command, words[2])
     }
 

@@ -33,11 +33,11 @@ public final class Spool {
         public func requireSeparate() throws(SpoolError) {
             let paths = [inbox, work, outbox]
             let places = paths.map { path in
-                let place = Files.canonical(path)
-                return place.hasSuffix("/") ? place : "\(place)/"
+                let place = Array(Files.canonical(path).utf8)
+                return place.last == UInt8(ascii: "/") ? place : place + "/".utf8
             }
             for (inner, place) in places.enumerated() {
-                for (outer, other) in places.enumerated() where inner != outer && place.hasPrefix(other) {
+                for (outer, other) in places.enumerated() where inner != outer && place.starts(with: other) {
                     throw SpoolError(
                         .foldersOverlap, paths[inner],
                         found: place == other ? "the folder serves twice" : "the folder lies in \(paths[outer])",
@@ -180,11 +180,19 @@ public final class Spool {
 
     /// Bind mounts of one file system refuse a rename between them too, so only a rename tells.
     private static func checkRenames(_ folders: Folders) throws(SpoolError) {
-        let names = [folders.work, folders.inbox, folders.outbox].map { "\($0)/.probe.tmp" }
+        let places = [folders.work, folders.inbox, folders.outbox]
+        var names = places.map { "\($0)/.probe.tmp" }
+        // What an earlier start left.
+        for name in names { try? Files.remove(name) }
+        // Whoever may write to the inbox can have taken the name for something that does not go.
+        if names.contains(where: Files.exists) {
+            let probe = ".\(String(UInt64.random(in: .min ... .max), radix: 36)).tmp"
+            names = places.map { "\($0)/\(probe)" }
+        }
         do throws(PosixError) {
             try Files.writeAtomically([], to: names[0], durable: false)
-            try Files.rename(names[0], to: names[1])
-            try Files.rename(names[1], to: names[2])
+            try Files.rename(names[0], to: names[1], replacing: false)
+            try Files.rename(names[1], to: names[2], replacing: false)
             try Files.remove(names[2])
         } catch {
             for name in names { try? Files.remove(name) }

@@ -219,7 +219,7 @@ private func requireNew(
 func requireKeys(_ member: JSONObject, among known: [String], place: String) throws(TaskError) {
     for (key, _) in member.members where !known.contains(key) {
         throw TaskError(
-            .unknownKey, "\(place): \(printable(key))", found: "an unknown key",
+            .unknownKey, "\(place): \(printableKey(key))", found: "an unknown key",
             remedy: nearest(to: key, in: known).map { "did you mean \($0)?" } ?? "leave it out")
     }
 }

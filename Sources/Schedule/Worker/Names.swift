@@ -99,7 +99,7 @@ public struct Names: Sendable {
 
     private func refuseLinks(_ name: String, below root: String, place: String) throws(JobError) {
         var path = root
-        for part in name.split(separator: "/") {
+        for part in Files.components(of: name) {
             path += "/\(part)"
             guard try status(path)?.kind != .symbolicLink else {
                 throw JobError(

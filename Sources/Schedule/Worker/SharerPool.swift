@@ -104,13 +104,13 @@ public struct SharerPool {
     /// Whose adapter lies at `path`, as the pool says in whose folder it is; nil where it is in no pool's. A manifest that
     /// names it is no way around a consent.
     private static func consenting(_ path: String, below root: String, place: String) throws(JobError) -> String? {
-        guard path.hasPrefix("\(root)/") else { return nil }
+        guard path.utf8.starts(with: "\(root)/".utf8) else { return nil }
         var folder = path
         while folder != root {
             folder = Files.parent(of: folder)
             let file = "\(folder)/\(PoolManifest.fileName)"
             guard let pool = try manifest(of: folder, place: file) else { continue }
-            let adapter = String(path.dropFirst(folder.count + 1))
+            let adapter = String(decoding: path.utf8.dropFirst(folder.utf8.count + 1), as: UTF8.self)
             guard let member = pool.members.first(where: { $0.adapter == adapter }), member.isUsable(on: today) else {
                 throw JobError(
                     code: "consent", place: place,

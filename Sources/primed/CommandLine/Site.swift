@@ -34,7 +34,7 @@ struct Site {
         let named = arguments.text("config") ?? environment["PRIMED_CONFIG"].flatMap { $0.isEmpty ? nil : $0 }
         let searched = ["etc/primed.json5", "/etc/primed/primed.json5"]
         let path = named ?? (accepted == nil ? searched.first { Files.exists($0) } : nil)
-        file = path.map { $0.hasPrefix("/") ? $0 : "\(currentFolder())/\($0)" }
+        file = path.map { Files.isAbsolute($0) ? $0 : "\(currentFolder())/\($0)" }
         do {
             text = try accepted ?? file.map { try Files.read($0, limit: Self.largestFile) } ?? Array("{}".utf8)
             configuration = try Configuration(

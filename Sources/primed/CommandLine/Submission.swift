@@ -27,7 +27,10 @@ struct Submission {
         manifest = try JobManifest(try Files.read(path, limit: site.limits.manifestSize), file: operand)
         id = JobID(written: manifest.id, fileName: name)
         if isFolder { try Self.requireFit(source, site.limits) }
-        digest = try isFolder ? JobDigest.of(folder: source) : JobDigest.of(manifest: source)
+        // How much a job may bring is the inbox's concern.
+        digest =
+            try isFolder
+            ? JobDigest.of(folder: source, limit: .max) : JobDigest.of(manifest: source, limit: .max)
     }
 
     /// Refuses what the daemon would refuse, but for the size, which is the inbox's concern.
@@ -47,12 +50,12 @@ struct Submission {
 /// The absolute path of the manifest that an operand means: the file itself, or manifest.json in the folder.
 func manifestPath(_ operand: String) throws -> String {
     let isFolder = Files.isDirectory(operand)
-    let path = isFolder ? "\(operand)\(operand.hasSuffix("/") ? "" : "/")manifest.json" : operand
+    let path = isFolder ? "\(operand)\(operand.utf8.last == UInt8(ascii: "/") ? "" : "/")manifest.json" : operand
     guard let status = try Files.statusIfPresent(path) else {
         throw Failure(Exit.noInput, "\(path): there is no such manifest")
     }
     guard [.regular, .symbolicLink].contains(status.kind) else {
         throw Failure(Exit.noInput, "\(path): no regular file; a manifest is one")
     }
-    return path.hasPrefix("/") ? path : "\(currentFolder())/\(path)"
+    return Files.isAbsolute(path) ? path : "\(currentFolder())/\(path)"
 }

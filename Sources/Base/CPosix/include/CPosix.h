@@ -1,8 +1,13 @@
 // What Glibc offers only through macros, variadic functions or GNU extensions, as plain functions for Swift.
 #pragma once
 
-/// renameat2(2) without replacing: fails with EEXIST where the new name exists.
+/// renameat2(2) without replacing: fails with EEXIST where the new name exists. Where the file system has no such rename, after
+/// a look.
 int cposix_rename_noreplace(const char *from, const char *to);
+
+/// The same with fstatat(2) and rename(2): what gets the new name in between is replaced, unless it is a folder with something
+/// in it.
+int cposix_rename_after_look(const char *from, const char *to);
 
 /// openat2(2) with O_CLOEXEC, resolving only beneath `root` and through no symbolic link; step by step where it is not to be
 /// had.
