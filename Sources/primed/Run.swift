@@ -75,10 +75,22 @@ enum Run {
                 _ = try? outbox.publishTargets(of: folder, as: id.description, digest: digest)
             }
         }
+        let bounds = [submission.manifest.seconds, site.serviceOptions.jobSeconds].compactMap { $0 }
+        let start = MonotonicClock.seconds()
+        let deadline = start + (bounds.min() ?? .infinity) - folder.attempts.seconds
         let run = JobRun(
             folder: folder, configuration: site.configuration, device: try site.device(arguments), reporter: reporter,
-            log: .none, shouldStop: stop.check)
-        let outcome: JobOutcome = folder.isFinished ? .sealed : run.run()
+            log: .none, shouldStop: { stop.check() || MonotonicClock.seconds() >= deadline })
+        var outcome = JobOutcome.sealed
+        if !folder.isFinished {
+            try folder.recordStart()
+            outcome = run.run()
+            if outcome == .stopped && !stop.isMade {
+                try run.endOverTime(id.description)
+                outcome = .sealed
+            }
+            if outcome != .sealed { try folder.recordStop(seconds: MonotonicClock.seconds() - start) }
+        }
         bar.end()
         switch outcome {
         case .sealed:

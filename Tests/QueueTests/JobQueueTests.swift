@@ -87,7 +87,7 @@ import Testing
             var full = 15.0
             for _ in 1..<failures { full = min(3600, 2 * full) }
             #expect((full / 2..<full).contains(delay))
-            #expect(queue["a"]?.state == .coolingOff(until: time + delay, failures: failures))
+            #expect(queue["a"]?.state == .coolingOff(until: time + delay))
             #expect(queue.nextRetry == time + delay)
             #expect(queue.next(at: time + delay - 0.01) == nil)
             time += delay
@@ -137,6 +137,23 @@ import Testing
         #expect(order(queue, at: 100) == ["r1", "n1", "r2", "n2"])
     }
 
+    /// Whoever else has jobs, and of whichever kind.
+    @Test(arguments: [true, false]) func retriesAndNewJobsOfEachSubmitterAlternate(othersRetry: Bool) {
+        var queue = JobQueue()
+        func add(_ ids: [String], _ submitter: String, isRetry: Bool) {
+            for id in ids {
+                queue.add(JobQueue.Job(id: id, submitter: submitter), at: 0)
+                guard isRetry else { continue }
+                #expect(queue.next(at: 0)?.id == id)
+                _ = queue.retry(id, at: 0)
+            }
+        }
+        add(["r1", "r2"], "x", isRetry: true)
+        add(["y1", "y2", "y3", "y4"], "y", isRetry: othersRetry)
+        add(["n1", "n2"], "x", isRetry: false)
+        #expect(order(queue, at: 100).filter { !$0.hasPrefix("y") } == ["r1", "n1", "r2", "n2"])
+    }
+
     @Test func aJobPutBackKeepsItsPlace() {
         var queue = queue([("a", "x", 0), ("b", "x", 0)])
         #expect(queue.next(at: 0)?.id == "a")
@@ -147,8 +164,8 @@ import Testing
 
     @Test func aHeldJobDoesNotRun() {
         var queue = queue([("a", "x", 0), ("b", "x", 0)])
-        queue.hold("a", reason: "model-missing")
-        #expect(queue["a"]?.state == .held(reason: "model-missing"))
+        queue.hold("a", .byOperator)
+        #expect(queue["a"]?.state == .held(.byOperator))
         #expect(order(queue) == ["b"])
         queue.release("a")
         queue.release("b")
@@ -160,15 +177,15 @@ import Testing
         let before = queue
         queue.finish("z")
         queue.putBack("z")
-        queue.hold("z", reason: "")
+        queue.hold("z", .byOperator)
         queue.release("z")
         #expect(queue.retry("z", at: 0) == 0)
         #expect(queue == before)
         #expect(queue["z"] == nil && queue.nextRetry == nil)
     }
 
-    /// Whatever happens, everything that came in comes out once, and nobody waits more turns than there are others.
-    @Test(arguments: 0..<20) func nothingIsLostAndNobodyStarves(seed: UInt64) {
+    /// Whatever happens, everything that came in comes out once.
+    @Test(arguments: 0..<20) func nothingIsLost(seed: UInt64) {
         var random = Steps(state: seed &* 7919 &+ 1)
         var policy = JobQueue.Policy()
         policy.capacity = 20

@@ -200,6 +200,17 @@ import Testing
         #expect(bench.names.filter { $0 == "attempt-started" }.count == 1)
     }
 
+    /// A batch may take long, and nothing interrupts it.
+    @Test func aJobThatDoesNotStopInTimeIsKilled() throws {
+        let bench = try ServiceBench()
+        defer { bench.remove() }
+        try bench.drop("a")
+        bench.options.jobSeconds = 0.2
+        bench.options.stopSeconds = 0.2
+        try bench.serve("finish u1; trap '' TERM; while :; do sleep 0.01; done")
+        #expect(bench.result("a").contains("time-limit") && bench.result("a").contains("u1"))
+    }
+
     /// Time counts over all tries: each of these takes 0.3 s and ends as if it might be mended.
     @Test func timeCountsOverAllTries() throws {
         let bench = try ServiceBench()

@@ -33,6 +33,19 @@ struct DaemonTests {
     }
 
     /// One id, one result: the same manifest changes nothing, another one under the id is rejected.
+    /// Some supervisors ignore the signal of their children's ends, and what they start inherits that.
+    @Test func aDaemonWhoseChildrenAreIgnoredSeesItsWorkersEnd() throws {
+        let scene = try Scene()
+        _ = try scene.manifest("job")
+        let ending = try scene.shell(
+            """
+            mv job.manifest.json inbox/job.json
+            timeout -k 5 120 sh -c 'trap "" CHLD; exec "$PRIMED" serve --once'
+            """)
+        #expect(ending.status == 0, "\(ending.errors)")
+        #expect(try scene.result("job").status == "done")
+    }
+
     @Test func oneIDHasOneResult() throws {
         let scene = try Scene()
         let manifest = try scene.manifest("job")

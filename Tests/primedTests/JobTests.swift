@@ -64,6 +64,17 @@ struct JobTests {
         }
     }
 
+    /// As the daemon would end it, with what was done by then.
+    @Test func aRunEndsWhenItsTimeIsOver() throws {
+        let scene = try Scene()
+        let manifest = try scene.manifest("late", budget: 100_000, extra: #", "limits": { "seconds": 1 }"#)
+        let ending = try scene.onSite("run", manifest)
+        #expect(ending.status == 70 && ending.errors.contains("limits.seconds"), "\(ending)")
+        #expect(
+            try scene.result("late").status == "failed" && scene.text("outbox/late/result.json").contains("time-limit"))
+        #expect(try scene.text("outbox/late/log.jsonl").contains(#""attempt":1"#))
+    }
+
     /// The same manifest gives the same bytes, whoever runs it; seconds and logs tell the time and may differ.
     @Test func daemonAndForegroundGiveTheSameBytes() throws {
         let scene = try Scene()

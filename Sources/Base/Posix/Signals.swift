@@ -41,6 +41,10 @@ public final class Signals: Sendable {
         try pipe.writing.write([UInt8(truncatingIfNeeded: signal)])
     }
 
+    /// Makes children leave their exits to be collected: whoever started this program may have had them ignored, which is
+    /// inherited.
+    public static func heedChildren() { signal(SIGCHLD, SIG_DFL) }
+
     /// Makes writes to a closed pipe or socket fail with `EPIPE` instead of ending the process.
     public static func ignoreBrokenPipes() { signal(SIGPIPE, SIG_IGN) }
 }

@@ -104,7 +104,7 @@ public enum EventKind: String, CaseIterable, Sendable {
         case .deviceNotReady:
             "A GPU cannot be used now: others hold it or its memory, or its driver is not up. The job waits, at no cost, and the GPU is tried again in `retry_in` seconds."
         case .jobState:
-            "SIGUSR1 asks for it: a claimed job, whether it runs or waits, its attempts, and how many of its targets are done."
+            "SIGUSR1 asks for it: a claimed job. Of one that runs, its attempt and how many of its targets are done; of one that waits, as `attempt`, how often it failed since it last got on."
         case .jobRequeued:
             "A job was stopped on request and goes on from its journal later."
         case .workerNoise:

@@ -125,12 +125,12 @@ extension Configuration {
                 "How often the inbox is looked through although nothing was announced."),
             .number(
                 "stall_seconds", \.stallSeconds, 1...1e6,
-                "Seconds without a sign of life after which a job's worker is killed. Every batch gives signs; loading a model "
-                    + "and encoding histories give none, so leave time for the largest."),
+                "Seconds without a sign of life after which a job's worker is killed. Every step of a batch gives signs; loading "
+                    + "a model gives none, so leave time for the largest."),
             .number(
                 "stop_seconds", \.stopSeconds, 0...1e6,
-                "Seconds that jobs may take to come to a point from which they can go on, once the daemon is asked to stop; "
-                    + "after that their workers are killed, and what they did since that point is done again."),
+                "Seconds that jobs may take to come to a point from which they can go on, once the daemon is asked to stop or "
+                    + "their time is over; after that their workers are killed, and what they did since that point is lost."),
             .number(
                 "retry_seconds", \.retrySeconds, 0...3600,
                 "Seconds before a job that failed is tried again; twice as long each further time, an hour at most."),

@@ -71,7 +71,10 @@ extension Spool {
             } else if let status = try? Files.status("\(folders.requests)/\(name)"),
                 WallClock.nanoseconds() - status.modified > 3_600_000_000_000
             {
-                try Files.removeTree("\(folders.requests)/\(name)")
+                // What cannot be removed keeps no request from being heard.
+                do throws(PosixError) { try Files.removeTree("\(folders.requests)/\(name)") } catch {
+                    log(.trouble(error))
+                }
             }
         }
         return requests

@@ -52,6 +52,12 @@ public struct MethodError: Error, Equatable, Sendable, CustomStringConvertible {
         self.remedy = remedy
     }
 
+    public static func interrupted(_ user: String) -> MethodError {
+        MethodError(
+            .interrupted, "user \(user)", found: "the run was asked to stop",
+            remedy: "run it again: it goes on from the last finished round")
+    }
+
     /// - Parameter place: before the engine's own.
     init(_ error: LlamaError, at place: String? = nil) {
         self.init(

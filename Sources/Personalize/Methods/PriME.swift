@@ -88,11 +88,7 @@ public struct PriME {
         var predictor = Predictor(task: task, tokenizer: tokenizer, model: model, settings: settings)
         predictor.tick = { _ = progress(.batch(finished: $0.finished, total: $0.total)) }
         while let news = news(of: searches) {
-            guard progress(news) else {
-                throw MethodError(
-                    .interrupted, "user \(targets[0].user.id)", found: "the run was asked to stop",
-                    remedy: "run it again: it goes on from the last finished round")
-            }
+            guard progress(news) else { throw MethodError.interrupted(targets[0].user.id) }
             try journal.append(try round(&searches, bank, predictor))
         }
         return searches.map { search in

@@ -33,11 +33,20 @@ public struct JobQueue: Sendable, Equatable {
     public enum State: Sendable, Equatable {
         /// For its turn.
         case waiting
-        /// Failed `failures` times and waits until that time.
-        case coolingOff(until: Double, failures: Int)
-        case running(since: Double)
-        /// Neither its turn nor time lets it run. The reason is for operators.
-        case held(reason: String)
+        /// Failed and waits until that time.
+        case coolingOff(until: Double)
+        case running
+        /// Neither its turn nor time lets it run.
+        case held(HoldReason)
+    }
+
+    /// Why a job is held; the raw value is for operators.
+    public enum HoldReason: String, Sendable {
+        case byOperator = "by an operator"
+        /// What operators want of it could not be read.
+        case wishUnread = "until the disk tells what an operator wants of it"
+        /// Its result could not be written.
+        case unpublished = "until the disk takes its result"
     }
 
     /// A job in the queue.
@@ -73,7 +82,8 @@ public struct JobQueue: Sendable, Equatable {
     private var turns = Shares()
     private var starts = 0
     private var arrivals = 0
-    private var lastWasRetry = false
+    /// Whose job that ran last was a retry.
+    private var retried: Set<Submitter> = []
     private var random: SplitMix64
 
     public init(_ policy: Policy = Policy()) {
@@ -94,7 +104,7 @@ public struct JobQueue: Sendable, Equatable {
 
     /// The time at which the next cooling job may run again; nil if none cools off.
     public var nextRetry: Double? {
-        places.values.compactMap { if case .coolingOff(let time, _) = $0.state { time } else { nil } }.min()
+        places.values.compactMap { if case .coolingOff(let time) = $0.state { time } else { nil } }.min()
     }
 
     // MARK: - Changes
@@ -119,8 +129,8 @@ public struct JobQueue: Sendable, Equatable {
         let ranks = eligible.map { (entry: $0, rank: rank($0, highest, running, at: time)) }
         guard let chosen = ranks.min(by: { $0.rank < $1.rank })?.entry else { return nil }
         let job = chosen.job
-        lastWasRetry = chosen.failures > 0
-        set(job.id, .running(since: time))
+        if chosen.failures > 0 { retried.insert(Submitter(job)) } else { retried.remove(Submitter(job)) }
+        set(job.id, .running)
         starts += 1
         turns.set(of: job) { _ in starts }
         return job
@@ -133,15 +143,20 @@ public struct JobQueue: Sendable, Equatable {
         return Rank(
             keys: [
                 -min(highest, entry.job.priority + Int(min(age, 1_000_000))), running.owner, turns.owner,
-                running.submitter, turns.submitter, (entry.failures > 0) == lastWasRetry ? 1 : 0, entry.order,
+                running.submitter, turns.submitter, isOfLastKind(entry) ? 1 : 0, entry.order,
             ])
     }
+
+    private func isOfLastKind(_ entry: Entry) -> Bool { (entry.failures > 0) == retried.contains(Submitter(entry.job)) }
 
     /// A job is done, however it ended.
     public mutating func finish(_ id: String) {
         guard places.removeValue(forKey: id) != nil else { return }
         // Now and then, since it looks at every job.
-        if turns.count > 2 * places.count + 16 { turns.keep(places.values.map(\.job)) }
+        guard turns.count > 2 * places.count + 16 else { return }
+        let present = Set(places.values.map { Submitter($0.job) })
+        turns.keep(present)
+        retried.formIntersection(present)
     }
 
     /// A job that ran goes back to where it was, without blame.
@@ -161,12 +176,12 @@ public struct JobQueue: Sendable, Equatable {
         // From half to all of it, so that jobs that failed together do not come back together.
         delay = max(least, min(delay, policy.longestRetry) * (1 + nextUniform()) / 2)
         places[id]?.failures = failures
-        places[id]?.state = .coolingOff(until: time + delay, failures: failures)
+        places[id]?.state = .coolingOff(until: time + delay)
         return delay
     }
 
     /// A job stays but does not run.
-    public mutating func hold(_ id: String, reason: String) { set(id, .held(reason: reason)) }
+    public mutating func hold(_ id: String, _ reason: HoldReason) { set(id, .held(reason)) }
 
     /// A held job may run again.
     public mutating func release(_ id: String) {
@@ -182,31 +197,32 @@ public struct JobQueue: Sendable, Equatable {
         static func < (left: Rank, right: Rank) -> Bool { left.keys.lexicographicallyPrecedes(right.keys) }
     }
 
+    private struct Submitter: Hashable {
+        let owner: UInt32
+        let name: String
+
+        init(_ job: Job) { (owner, name) = (job.owner, job.submitter) }
+    }
+
     /// A number of every owner, and of every submitter that an owner names.
     private struct Shares: Sendable, Equatable {
-        private struct Submitter: Hashable {
-            let owner: UInt32
-            let name: String
-        }
-
         private var owners: [UInt32: Int] = [:]
         private var submitters: [Submitter: Int] = [:]
 
         var count: Int { submitters.count }
 
         func of(_ job: Job) -> (owner: Int, submitter: Int) {
-            (owners[job.owner] ?? 0, submitters[Submitter(owner: job.owner, name: job.submitter)] ?? 0)
+            (owners[job.owner] ?? 0, submitters[Submitter(job)] ?? 0)
         }
 
         mutating func set(of job: Job, _ change: (Int) -> Int) {
             let (owner, submitter) = of(job)
             owners[job.owner] = change(owner)
-            submitters[Submitter(owner: job.owner, name: job.submitter)] = change(submitter)
+            submitters[Submitter(job)] = change(submitter)
         }
 
-        /// Forgets whoever has none of these jobs.
-        mutating func keep(_ jobs: [Job]) {
-            let present = Set(jobs.map { Submitter(owner: $0.owner, name: $0.submitter) })
+        /// Forgets all others.
+        mutating func keep(_ present: Set<Submitter>) {
             submitters = submitters.filter { present.contains($0.key) }
             let names = Set(present.map(\.owner))
             owners = owners.filter { names.contains($0.key) }
@@ -225,7 +241,7 @@ extension JobQueue.Entry {
     func mayRun(at time: Double) -> Bool {
         switch state {
         case .waiting: true
-        case .coolingOff(let until, _): until <= time
+        case .coolingOff(let until): until <= time
         case .running, .held: false
         }
     }

@@ -35,8 +35,8 @@ struct CohortRun {
         var chosen: [Methods.Target] = []
         var failures: [String: JobError] = [:]
         for target in targets {
-            do throws(JobError) { chosen.append(try select(target)) } catch {
-                guard error.isPermanent else { throw error }
+            do throws(JobError) { chosen.append(try select(target, progress)) } catch {
+                guard error.isPermanent, !error.isInterruption else { throw error }
                 failures[target.user] = error
             }
         }
@@ -67,9 +67,11 @@ struct CohortRun {
         }
     }
 
-    private func select(_ target: JobInputs.Target) throws(JobError) -> Methods.Target {
+    private func select(
+        _ target: JobInputs.Target, _ progress: (RunProgress) -> Bool
+    ) throws(JobError) -> Methods.Target {
         let (user, given) = try target.input.get()
-        let sharers = try inputs.select(user, given, model: model, base: manifest.base)
+        let sharers = try inputs.select(user, given, model: model, base: manifest.base, progress: progress)
         log(
             .sharersSelected(
                 user: user.id, sharers: sharers.map(\.id), similarities: sharers.compactMap(\.cosine)))

@@ -70,18 +70,37 @@ public struct JobInputs {
 
     /// The sharers of one target, most similar first.
     ///
-    /// - Parameter embedding: the target's place in the pool's embedding space; nil to have the base encode the history.
+    /// - Parameters:
+    ///   - embedding: the target's place in the pool's embedding space; nil to have the base encode the history.
+    ///   - progress: told before each step of that; returning false ends it as `MethodError.interrupted`.
     public func select(
-        _ user: User, _ embedding: [Float]?, model: any LanguageModel, base: String
+        _ user: User, _ embedding: [Float]?, model: any LanguageModel, base: String,
+        progress: (RunProgress) -> Bool = { _ in true }
     ) throws(JobError) -> [Sharer] {
         try sharers.select(embedding, user: user.id, base: base) { () throws(JobError) in
-            try told {
-                let texts = try task.embeddingTexts(user)
-                // What an earlier cohort left would decide over the memory that there is, and so over the last bits.
-                try model.load(bank: [])
-                return userEmbedding(try model.embed(texts.map { Array(tokenizer.encode($0).prefix(512)) }))
-            }
+            try told { try encoding(user, model, progress) }
         }
+    }
+
+    private func encoding(
+        _ user: User, _ model: any LanguageModel, _ progress: (RunProgress) -> Bool
+    ) throws -> [Float] {
+        let texts = try task.embeddingTexts(user).map { Array(tokenizer.encode($0).prefix(512)) }
+        // What an earlier cohort left would decide over the memory that there is, and so over the last bits.
+        try model.load(bank: [])
+        var vectors: [[Float]] = []
+        while vectors.count < texts.count {
+            guard progress(.batch(finished: vectors.count, total: texts.count)) else {
+                throw MethodError.interrupted(user.id)
+            }
+            var tokens = 0
+            let step = texts[vectors.count...].prefix {
+                tokens += $0.count
+                return tokens <= 2048
+            }
+            vectors += try model.embed(Array(step))
+        }
+        return userEmbedding(vectors)
     }
 
     /// A task: a built-in one, or a definition file of the job's own or the site's, and that file's SHA-256.

@@ -19,7 +19,7 @@ public struct JobRun {
     let reporter: WorkerReporter
     /// Where the job's events go beside its own log.
     let log: Log
-    /// Asked before each batch; true ends the run as soon as nothing is lost.
+    /// Asked before each batch and within it, after each step; true ends the run as soon as nothing is lost.
     let shouldStop: () -> Bool
 
     /// - Parameter folder: where nobody else works: a claimed one, or one that is locked for a foreground run.
@@ -33,6 +33,15 @@ public struct JobRun {
         self.device = device
         self.reporter = reporter
         self.shouldStop = shouldStop
+    }
+
+    /// Ends a job that has taken all the time it may, as one of a daemon ends: what is done is its result.
+    ///
+    /// - Parameter id: the job's.
+    public func endOverTime(_ id: String) throws {
+        let problem = Problem.timeLimit(again: "remove the result to run it again")
+        let result = try ResultFile(endedBy: problem, as: .failed, id, folder)
+        try folder.seal(try encoded(result))
     }
 
     /// Does the job. Only a failure of the job as a whole is a failure here; a target that fails does so in result.json.
@@ -123,7 +132,6 @@ public struct JobRun {
         let open = Set(targets.filter(course.isOpen).map(\.user))
         let results = try run.personalize(targets, name: name, open: open) { news in
             if let progress = signs.take(news, at: MonotonicClock.seconds()) { reporter.report(progress) }
-            if case .batch = news { return true }
             return !shouldStop()
         }
         for result in results where open.contains(result.user) {

@@ -50,7 +50,7 @@ public struct Names: Sendable {
     ) throws(JobError) -> String {
         for root in roots(kind) {
             let path = "\(root)/\(name)"
-            guard let status = try status(path) else { continue }
+            guard let status = try status(path, place: place) else { continue }
             try refuseLinks(name, below: root, place: place)
             guard status.kind == wanted else {
                 let words = wanted == .directory ? "folder" : "regular file"
@@ -64,7 +64,7 @@ public struct Names: Sendable {
 
     /// The bytes of a file that `name` means, and its name for messages.
     public func file(_ name: String, _ kind: Kind, limit: Int, place: String) throws(JobError) -> [UInt8] {
-        for root in roots(kind) where try status("\(root)/\(name)") != nil {
+        for root in roots(kind) where try status("\(root)/\(name)", place: place) != nil {
             do throws(PosixError) {
                 return try Files.read(name, beneath: root, limit: limit)
             } catch {
@@ -84,8 +84,13 @@ public struct Names: Sendable {
     }
 
     /// What is at `path`; nil for nothing.
-    private func status(_ path: String) throws(JobError) -> Files.Status? {
-        try told { try Files.statusIfPresent(path) }
+    private func status(_ path: String, place: String) throws(JobError) -> Files.Status? {
+        do throws(PosixError) { return try Files.statusIfPresent(path) } catch {
+            throw JobError(
+                code: "unreadable", place: place,
+                message: "\(path) cannot be looked at (\(error.reason)); give the daemon's user the right to",
+                isPermanent: !error.mayPass)
+        }
     }
 
     private func missing(_ name: String, _ kind: Kind, _ place: String) -> JobError {
@@ -101,7 +106,7 @@ public struct Names: Sendable {
         var path = root
         for part in Files.components(of: name) {
             path += "/\(part)"
-            guard try status(path)?.kind != .symbolicLink else {
+            guard try status(path, place: place)?.kind != .symbolicLink else {
                 throw JobError(
                     code: "escape", place: place, message: "\(name) goes through a symbolic link; name the place itself"
                 )

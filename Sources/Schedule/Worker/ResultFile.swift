@@ -35,18 +35,32 @@ public struct ResultFile: Codable, Equatable {
 
 extension ResultFile {
     /// Of a job that ends before all its targets are done: what is done is in it.
-    init(endedBy error: Problem, as status: JobStatus, _ job: SpooledJob) throws(PosixError) {
-        id = job.id
+    init(endedBy error: Problem, as status: JobStatus, _ id: String, _ folder: JobFolder) throws(PosixError) {
+        self.id = id
         self.status = status
         self.error = error
-        pool = try Files.readIfPresent(job.folder.manifest, limit: 1 << 30).flatMap {
+        pool = try Files.readIfPresent(folder.manifest, limit: 1 << 30).flatMap {
             try? JobManifest($0, file: "manifest").pool
         }
-        let names = try Files.isPresent(job.folder.results) ? Files.list(job.folder.results) : []
+        let names = try Files.isPresent(folder.results) ? Files.list(folder.results) : []
         targets = []
         for name in names where name.hasSuffix(".json") && !name.hasPrefix(".") {
-            if let result = try TargetResult(of: String(name.dropLast(5)), in: job.folder) { targets.append(result) }
+            if let result = try TargetResult(of: String(name.dropLast(5)), in: folder) { targets.append(result) }
         }
+    }
+}
+
+extension Problem {
+    /// - Parameter again: what runs the job again.
+    static func timeLimit(
+        again: String = "primed retry gives it that time again and goes on from there"
+    ) -> Problem {
+        Problem(
+            code: "time-limit",
+            message:
+                "the job took all the time it may; what was done by then is published. \(again); more time takes "
+                + "limits.seconds in a manifest, or job_seconds in the configuration",
+            place: "limits.seconds")
     }
 }
 

@@ -193,6 +193,7 @@ public final class Service {
         spool.limits = limits
         queue.policy = options.queue
         supervisor.stallSeconds = options.stallSeconds
+        supervisor.stopSeconds = options.stopSeconds
         supervisor.configuration = options.configuration
         boundMemory()
         inbox.nextRescan = 0

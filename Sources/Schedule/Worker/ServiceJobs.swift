@@ -31,25 +31,23 @@ extension Service {
     private func heed(_ job: SpooledJob) {
         do throws(PosixError) { wishes[job.id] = try job.folder.wish() } catch {
             log(.trouble(error))
-            queue.hold(job.id, reason: Self.unheeded)
+            queue.hold(job.id, .wishUnread)
             tryAgainSoon(after: MonotonicClock.seconds())
             return
         }
         switch wishes[job.id] {
         case .cancel: publish(job, verdict: .cancelled)
-        case .hold: queue.hold(job.id, reason: Self.heldByOperator)
+        case .hold: queue.hold(job.id, .byOperator)
         case nil: queue.release(job.id)
         }
     }
 
     /// Heeds the jobs whose wishes could not be read.
     func heedAgain() {
-        for entry in queue.entries where entry.state == .held(reason: Self.unheeded) {
+        for entry in queue.entries where entry.state == .held(.wishUnread) {
             if let job = jobs[entry.job.id] { heed(job) }
         }
     }
-
-    private static let unheeded = "wish-unread"
 
     func startJobs(at time: Double) {
         while let device = freeDevice(at: time), let next = queue.next(at: time), let job = jobs[next.id] {
@@ -77,12 +75,16 @@ extension Service {
             publish(job, verdict: Verdict(.failed, .gaveUp(after: attempts, last: nil)))
             return
         }
-        let allowed = [job.seconds, options.jobSeconds].compactMap { $0 }.min()
+        let left = [job.seconds, options.jobSeconds].compactMap { $0 }.min().map { $0 - attempts.seconds }
+        if let left, left <= 0 {
+            publish(job, verdict: Verdict(.failed, .timeLimit()))
+            return
+        }
         do throws(PosixError) {
             try job.folder.recordStart()
             let process = try supervisor.start(
                 job, on: device, attempt: attempts.started + 1,
-                seconds: allowed.map { max(0, $0 - attempts.seconds) }, at: time)
+                seconds: left, at: time)
             log(.attemptStarted(job.id, attempt: attempts.started + 1, process: process))
         } catch {
             log(.trouble(error))
@@ -132,7 +134,7 @@ extension Service {
 
     /// Lets a job go on when it is its turn, unless it is to wait.
     private func putBack(_ job: SpooledJob) {
-        if wishes[job.id] == .hold { return queue.hold(job.id, reason: Self.heldByOperator) }
+        if wishes[job.id] == .hold { return queue.hold(job.id, .byOperator) }
         queue.putBack(job.id)
         log(.jobRequeued(job.id))
     }
@@ -148,7 +150,7 @@ extension Service {
             let failures = max(1, attempts.crashes + attempts.unwitnessed)
             let delay = queue.retry(run.job.id, failures: failures, at: time)
             log(.attemptFailed(run.job.id, attempt: run.attempt, code: code, retryIn: delay))
-            if wishes[run.job.id] == .hold { queue.hold(run.job.id, reason: Self.heldByOperator) }
+            if wishes[run.job.id] == .hold { queue.hold(run.job.id, .byOperator) }
         }
     }
 
@@ -181,7 +183,7 @@ extension Service {
     func publish(_ job: SpooledJob, verdict: Verdict? = nil) {
         do throws(PosixError) {
             if let verdict, !job.folder.isFinished {
-                let result = try ResultFile(endedBy: verdict.problem, as: verdict.status, job)
+                let result = try ResultFile(endedBy: verdict.problem, as: verdict.status, job.id, job.folder)
                 // Strings and numbers only: there is nothing that cannot be encoded.
                 try job.folder.seal((try? encoded(result)) ?? [])
             }
@@ -194,7 +196,7 @@ extension Service {
             queueHasRoom()
         } catch {
             log(.trouble(error))
-            queue.hold(job.id, reason: "unpublished")
+            queue.hold(job.id, .unpublished)
             unpublished[job.id] = (job, verdict)
         }
     }

@@ -82,7 +82,8 @@ extension Service {
     func status(_ state: ServiceStatus.State) -> ServiceStatus {
         ServiceStatus(
             state: state, pid: Int(getpid()), started: RunningProcess.start(getpid()), slots: options.devices.count,
-            lost: devices.lost.sorted(), notReady: devices.notReady,
+            lost: devices.lost.sorted().filter(options.devices.contains),
+            notReady: devices.notReady.filter(options.devices.contains),
             running: supervisor.runs.map { run in
                 ServiceStatus.RunningJob(
                     id: run.job.id, submitter: run.job.submitter, attempt: run.attempt, process: run.process.id,

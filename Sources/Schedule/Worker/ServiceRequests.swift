@@ -47,8 +47,8 @@ extension Service {
             publish(job, verdict: .cancelled)
         case (.hold, .waiting), (.hold, .coolingOff):
             try wish(.hold, of: job)
-            queue.hold(job.id, reason: Self.heldByOperator)
-        case (.release, .held(Self.heldByOperator)):
+            queue.hold(job.id, .byOperator)
+        case (.release, .held(.byOperator)):
             try wish(nil, of: job)
             queue.release(job.id)
         case (.retry, .coolingOff): queue.putBack(job.id)
@@ -61,6 +61,4 @@ extension Service {
         try job.folder.set(wish)
         wishes[job.id] = wish
     }
-
-    static let heldByOperator = "by an operator"
 }

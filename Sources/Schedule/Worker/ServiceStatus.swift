@@ -96,7 +96,7 @@ extension ServiceStatus.QueuedJob {
         case .running: return nil
         case .waiting: self.init(entry, state: "waiting", reason: nil)
         case .coolingOff: self.init(entry, state: "cooling-off", reason: nil)
-        case .held(let reason): self.init(entry, state: "held", reason: reason)
+        case .held(let reason): self.init(entry, state: "held", reason: reason.rawValue)
         }
     }
 

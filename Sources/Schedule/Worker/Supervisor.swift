@@ -43,6 +43,8 @@ final class Supervisor {
     private let lock: FileLock
     /// Seconds without a sign after which a worker is killed.
     var stallSeconds: Double
+    /// Seconds that a worker has to come to a stop when its job's time is over.
+    var stopSeconds: Double
     /// Bytes that each worker may hold; nil for as much as there is.
     var workerBytes: Int?
     /// What workers read on their standard input.
@@ -54,6 +56,7 @@ final class Supervisor {
         self.program = program
         self.lock = lock
         stallSeconds = options.stallSeconds
+        stopSeconds = options.stopSeconds
         configuration = options.configuration
     }
 
@@ -71,8 +74,11 @@ final class Supervisor {
     /// The time at which the next worker counts as stalled, nil when none can.
     var nextStall: Double? { runs.filter { $0.killedFor == nil }.map { $0.lastSign + stallSeconds }.min() }
 
-    /// The time at which the next worker runs out of time, nil when none can.
-    var nextDeadline: Double? { runs.filter { !$0.isOverTime && $0.deadline < .infinity }.map(\.deadline).min() }
+    /// The time at which the next worker runs out of time, or out of time to stop; nil when none can.
+    var nextDeadline: Double? {
+        runs.filter { $0.deadline < .infinity && $0.killedFor == nil }
+            .map { $0.isOverTime ? $0.deadline + stopSeconds : $0.deadline }.min()
+    }
 
     /// - Parameter seconds: after which the job has taken all its time; nil for never.
     /// - Returns: the worker's process id.
@@ -133,6 +139,10 @@ final class Supervisor {
                 run.isOverTime = true
                 run.process.askToStop()
             }
+            if time >= run.deadline + stopSeconds && run.killedFor == nil {
+                run.killedFor = "time-limit"
+                run.process.kill()
+            }
             if time - run.lastSign >= stallSeconds && run.killedFor == nil {
                 run.killedFor = "worker-stalled"
                 run.process.kill()
@@ -170,7 +180,7 @@ final class Supervisor {
         if run.job.folder.isFinished { return .sealed }
         if let failure = run.failure { return .failed(failure) }
         if let group = run.group, group.kills > run.killsBefore { return .crashed("out-of-memory") }
-        if run.isOverTime { return .failed(JobFailure(.timeLimit, .permanent)) }
+        if run.isOverTime { return .failed(JobFailure(.timeLimit(), .permanent)) }
         switch exit {
         case .code(EX_TEMPFAIL) where run.isToStop: return .stopped
         case .signal where run.isToStop: return .stopped
@@ -178,13 +188,4 @@ final class Supervisor {
         case .signal(let signal): return .crashed(run.killedFor ?? "worker-signal-\(signal)")
         }
     }
-}
-
-extension Problem {
-    fileprivate static let timeLimit = Problem(
-        code: "time-limit",
-        message:
-            "the job took all the time it may; what was done by then is published. primed retry gives it that time again "
-            + "and goes on from there; more takes limits.seconds in a manifest, or job_seconds in the configuration",
-        place: "limits.seconds")
 }

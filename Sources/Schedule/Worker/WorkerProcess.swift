@@ -30,7 +30,8 @@ public struct WorkerReporter: Sendable {
     public func report(_ failure: JobFailure) { send(.failed(failure)) }
 }
 
-/// Whether somebody wants this process to stop: SIGTERM or SIGINT came. The second one ends it at once.
+/// Whether somebody wants this process to stop: SIGTERM or SIGINT came. The next one after `check` has seen it ends the process at
+/// once.
 public final class StopRequest {
     private var signals: Signals?
     /// Whether `check` has found a signal.
@@ -39,7 +40,7 @@ public final class StopRequest {
     /// Catches both signals until `check` has seen one.
     public init() throws(PosixError) { signals = try Signals(catching: [SIGTERM, SIGINT]) }
 
-    /// Looks for a signal that has come since. Cheap enough for every batch.
+    /// Looks for a signal that has come since. Cheap enough for every step of a batch.
     public func check() -> Bool {
         if let signals, let received = try? signals.received(), !received.isEmpty {
             isMade = true
