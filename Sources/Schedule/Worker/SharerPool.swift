@@ -7,10 +7,18 @@ import Tasks
 
 /// The sharers of a job: a pool to select from, or those that the manifest lists.
 public struct SharerPool {
-    /// Sharers that may be used, adapters read when they are selected.
-    private let members: [(id: String, adapter: String)]
-    /// A row a member; nil where the manifest lists the sharers.
-    private let embeddings: [SharerEmbedding]?
+    /// A sharer that may be used.
+    private struct Member {
+        let id: String
+        /// The path of the adapter, which is read when it is selected.
+        let adapter: String
+        /// Empty where the manifest lists the sharers.
+        var embedding: [Float] = []
+    }
+
+    private let members: [Member]
+    /// Whether the sharers of a target are selected by its embedding.
+    let selects: Bool
     /// What made the pool's embeddings.
     private let encoder: String?
     private let top: Int
@@ -25,7 +33,7 @@ public struct SharerPool {
         self.adapters = adapters
         switch sharers {
         case .adapters(let adapters):
-            var members: [(id: String, adapter: String)] = []
+            var members: [Member] = []
             for (index, entry) in adapters.enumerated() {
                 let place = "manifest: sharers[\(index)].adapter"
                 let path = try names.folder(entry.adapter, .adapter, place: place)
@@ -36,22 +44,23 @@ public struct SharerPool {
                         code: "duplicate", place: place,
                         message: "a second adapter of sharer \(id); name each sharer once, or give another id")
                 }
-                members.append((id, path))
+                members.append(Member(id: id, adapter: path))
             }
             self.members = members
-            embeddings = nil
+            selects = false
             encoder = nil
             top = members.count
         case .pool(let name, let top):
             let path = try names.folder(name, .pool, place: "manifest: sharers.pool")
             self.top = top
-            (members, embeddings, encoder) = try Self.read(path, name, base: base, task: task)
+            selects = true
+            (members, encoder) = try Self.read(path, name, base: base, task: task)
         }
     }
 
     private static func read(
         _ path: String, _ name: String, base: String, task: TaskDefinition
-    ) throws(JobError) -> ([(id: String, adapter: String)], [SharerEmbedding]?, String?) {
+    ) throws(JobError) -> ([Member], encoder: String?) {
         let place = "\(name)/\(PoolManifest.fileName)"
         guard let pool = try manifest(of: path, place: place) else {
             throw JobError(
@@ -75,19 +84,19 @@ public struct SharerPool {
         let values = tensor.floats()
         let width = tensor.shape[1]
         let today = today
-        var members: [(id: String, adapter: String)] = []
-        var rows: [SharerEmbedding] = []
+        var members: [Member] = []
         for (row, member) in pool.members.enumerated() where member.isUsable(on: today) {
-            members.append((member.id, "\(path)/\(member.adapter)"))
-            rows.append(
-                SharerEmbedding(id: member.id, vector: Array(values[(row * width)..<((row + 1) * width)])))
+            members.append(
+                Member(
+                    id: member.id, adapter: "\(path)/\(member.adapter)",
+                    embedding: Array(values[(row * width)..<((row + 1) * width)])))
         }
         guard !members.isEmpty else {
             throw JobError(
                 code: "consent", place: "\(place): members",
                 message: "none of \(pool.members.count) may be used on \(today); ask for their consent")
         }
-        return (members, rows, embeddings.encoder)
+        return (members, embeddings.encoder)
     }
 
     /// What lists the members of a pool's folder; nil where it is no pool's.
@@ -154,9 +163,6 @@ public struct SharerPool {
         }
     }
 
-    /// Whether the sharers of a target are selected by its embedding.
-    var selects: Bool { embeddings != nil }
-
     /// Refuses to compare the base's encoding with a pool that another encoder made.
     func requireEncoder(base: String, user: String) throws(JobError) {
         // It may go on with what was encoded and how.
@@ -172,18 +178,16 @@ public struct SharerPool {
 
     /// The sharers of one target, most similar first, with their adapters.
     func select(_ embedding: [Float]?, user: String) throws(JobError) -> [Sharer] {
-        guard let embeddings, let embedding else {
+        guard selects, let embedding else {
             return try members.map { member throws(JobError) in try sharer(member, cosine: nil) }
         }
-        let chosen = try told {
-            try mostSimilar(
-                to: embedding, among: embeddings.filter { $0.id != user }, count: top, place: "user \(user)")
-        }
         let others = members.filter { $0.id != user }
+        let rows = others.map { SharerEmbedding(id: $0.id, vector: $0.embedding) }
+        let chosen = try told { try mostSimilar(to: embedding, among: rows, count: top, place: "user \(user)") }
         return try chosen.map { one throws(JobError) in try sharer(others[one.index], cosine: one.cosine) }
     }
 
-    private func sharer(_ member: (id: String, adapter: String), cosine: Double?) throws(JobError) -> Sharer {
+    private func sharer(_ member: Member, cosine: Double?) throws(JobError) -> Sharer {
         let adapter = try told { try adapters.adapter(member.adapter, for: config) }
         return Sharer(id: member.id, adapter: adapter, cosine: cosine)
     }
