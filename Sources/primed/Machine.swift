@@ -17,7 +17,7 @@ enum Machine {
     }
 
     private static var blas: Finding {
-        Finding(.ok, "products", "\(CPUBackend.library), one thread inside and primed's own pool around it")
+        Finding(.ok, "products", "\(BLAS.library), one thread inside and primed's own pool around it")
     }
 
     private static var memory: Finding {

@@ -1,3 +1,4 @@
+import Compute
 import Glibc
 import JSON
 import Posix
@@ -17,6 +18,7 @@ struct Primed {
     static func main() {
         Signals.ignoreBrokenPipes()
         Signals.heedChildren()
+        BLAS.useOneThread()
         // Else a file that is opened later would be taken for them.
         for descriptor in [STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO] where fcntl(descriptor, F_GETFD) < 0 {
             _ = open("/dev/null", O_RDWR)

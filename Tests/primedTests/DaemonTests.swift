@@ -116,20 +116,55 @@ struct DaemonTests {
         #expect(resumed == (try scene.bytes("calm/job/141/privacy.json")))
     }
 
-    /// Serves until a job has a round in its journal, and ends the daemon amid the job.
-    private func interrupt(_ job: String, in scene: Scene) throws {
-        let daemon = try scene.start(["serve", "--config", scene.path("primed.json5")])
+    /// The last bits of large products differ by the number of BLAS threads, which differs by the CPUs that a start may use.
+    @Test func aJobGoesOnWithAnotherNumberOfCPUs() throws {
+        let scene = try Scene()
+        let manifest = try scene.wideManifest("job")
+        let (one, two) = (["OPENBLAS_NUM_THREADS": "1"], ["OPENBLAS_NUM_THREADS": "2"])
+        #expect(try scene.onSite("submit", manifest).status == 0)
+        try interrupt("job", in: scene, rounds: 3, environment: two)
+        #expect(try scene.ending(of: "serve", "--once", environment: one).status == 0)
+        #expect(try scene.ending(of: "run", "--outbox", scene.path("one"), manifest, environment: one).status == 0)
+        #expect(try scene.ending(of: "run", "--outbox", scene.path("two"), manifest, environment: two).status == 0)
+        for file in ["adapter/adapter_model.safetensors", "privacy.json", "predictions.jsonl"] {
+            let calm = try scene.bytes("one/job/114/\(file)")
+            #expect(calm == (try scene.bytes("two/job/114/\(file)")), "\(file)")
+            #expect(calm == (try scene.bytes("outbox/job/114/\(file)")), "\(file)")
+        }
+    }
+
+    /// Serves until a job has rounds in its journal, and ends the daemon amid the job.
+    private func interrupt(
+        _ job: String, in scene: Scene, rounds: Int = 1, environment: [String: String] = [:]
+    ) throws {
+        let daemon = try scene.start(["serve", "--config", scene.path("primed.json5")], environment: environment)
         func isRoundDone() throws -> Bool {
             let files = FileManager.default.enumerator(atPath: scene.path("work"))?.compactMap { $0 as? String } ?? []
             return files.contains { file in
                 guard file.contains("/rounds/"), let journal = try? scene.text("work/\(file)") else { return false }
                 // The first line says whose journal it is.
-                return journal.count { $0 == "\n" } > 1
+                return journal.count { $0 == "\n" } > rounds
             }
         }
         #expect(try scene.wait { try isRoundDone() })
         daemon.process.terminate()
         #expect(try daemon.ending().status == 0)
         #expect(!scene.exists("outbox/\(job)"))
+    }
+}
+
+extension Scene {
+    /// A job whose search has a weight for each of many sharers and layers, so that its products are large; four generations.
+    fileprivate func wideManifest(_ id: String) throws -> String {
+        _ = try manifest(id, users: #"["114"]"#, budget: 68, sharers: #"{ "pool": "package_section", "top_k": 14 }"#)
+        return try write(
+            try text("\(id).manifest.json").replacing(#""budget": 68"#, with: #""budget": 68, "granularity": "layer""#),
+            to: "\(id).manifest.json")
+    }
+
+    fileprivate func ending(
+        of command: String, _ arguments: String..., environment: [String: String]
+    ) throws -> Ending {
+        try start([command, "--config", path("primed.json5")] + arguments, environment: environment).ending()
     }
 }

@@ -28,8 +28,7 @@ class Scene:
             dict(inbox=str(self.inbox), work=str(self.work), outbox=str(self.outbox), models=str(EXAMPLES / "models"), pools=str(EXAMPLES / "pools"),
                  tasks="tasks", histories=str(EXAMPLES / "users"), threads=1, attempts=100, retry_seconds=0, min_free_disk=0),
             **settings)))
-        # An idle BLAS thread spins, and the engine has threads of its own.
-        self.environment = dict(os.environ, OPENBLAS_NUM_THREADS="1")
+        self.environment = dict(os.environ)
 
     def serve(self, *words, before=(), log=subprocess.DEVNULL, **environment):
         """Starts the daemon; `before` are words in front of its command line."""

@@ -2,11 +2,26 @@ import CKernels
 import COpenBLAS
 import Posix
 
+/// The library of the search's, the merge's and `primed bench`'s large products.
+public enum BLAS {
+    /// Keeps every product on the thread that asks for it, in the whole process.
+    ///
+    /// The last bits of a product differ by the number of threads, which the library takes from the CPUs that it may use,
+    /// and a job must give the same bytes on all of them; beside it, the engine has threads of its own.
+    public static func useOneThread() { openblas_set_num_threads(1) }
+
+    /// Names the kernels that it has chosen for this processor; others round differently.
+    public static var kernels: String { String(cString: openblas_get_corename()) }
+
+    /// The library, as it describes itself.
+    public static var library: String { String(cString: openblas_get_config()) }
+}
+
 /// Floating-point operations a second of the machine's BLAS in a large square product: what the hardware gives to
 /// those who only ask, on all threads.
 func sgemmRate(threads: Int, size: Int = 1536) -> Double {
     openblas_set_num_threads(Int32(threads))
-    defer { openblas_set_num_threads(1) }
+    defer { BLAS.useOneThread() }
     let n = Int32(size)
     let a = [Float](repeating: 0.5, count: size * size)
     var c = [Float](repeating: 0, count: size * size)
@@ -20,9 +35,6 @@ func sgemmRate(threads: Int, size: Int = 1536) -> Double {
 }
 
 extension CPUBackend {
-    /// The library of the large products, as it describes itself.
-    public static var library: String { String(cString: openblas_get_config()) }
-
     /// The instruction set that the kernels run on, for people.
     public static var instructionSet: String {
         switch pk_current_isa() {
