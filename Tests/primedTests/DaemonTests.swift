@@ -133,6 +133,20 @@ struct DaemonTests {
         }
     }
 
+    /// A machine whose BLAS multiplies by other kernels asks for other candidates: it begins anew and does not fail.
+    @Test func aJobThatGoesOnOnAnotherProcessorIsBegunAnew() throws {
+        let scene = try Scene()
+        let manifest = try scene.wideManifest("job")
+        // Every x86-64 has these kernels; where there are none of the name, both parts run on the machine's own.
+        let old = ["OPENBLAS_CORETYPE": "Prescott"]
+        #expect(try scene.onSite("submit", manifest).status == 0)
+        try interrupt("job", in: scene, rounds: 3, environment: old)
+        #expect(try scene.onSite("serve", "--once").status == 0)
+        #expect(try scene.onSite("run", "--outbox", scene.path("calm"), manifest).status == 0)
+        let resumed = try scene.bytes("outbox/job/114/privacy.json")
+        #expect(resumed == (try scene.bytes("calm/job/114/privacy.json")))
+    }
+
     /// Serves until a job has rounds in its journal, and ends the daemon amid the job.
     private func interrupt(
         _ job: String, in scene: Scene, rounds: Int = 1, environment: [String: String] = [:]

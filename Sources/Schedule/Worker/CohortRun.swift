@@ -1,4 +1,5 @@
 import Checkpoints
+import Compute
 import Digest
 import Evolution
 import FoundationEssentials
@@ -84,7 +85,7 @@ struct CohortRun {
     private func identity(_ targets: [Methods.Target]) -> String {
         let evolve = manifest.evolve
         var parts = [
-            inputs.folder.fingerprint, model.arithmetic, inputs.task.name, inputs.taskDigest,
+            inputs.folder.fingerprint, model.arithmetic, BLAS.kernels, inputs.task.name, inputs.taskDigest,
             evolve.optimizer.rawValue, "\(evolve.budget)", "\(evolve.seed)", evolve.granularity.rawValue,
             evolve.merge.rawValue, "\(evolve.bound)", "\(manifest.privacy.alpha)",
         ]
