@@ -23,7 +23,9 @@ func exampleRecord() -> PrivacyRecord {
         ],
         utility: .init(base: 0.5, merged: 0.8, baseMetrics: [0.3, 0.2], mergedMetrics: [0.5, 0.3]),
         similarity: .init(before: 0.4, after: 0.45),
-        heldOut: .init(items: 8, base: 0.45, merged: 0.7, sharers: [0.6, 0.1], gap: 0.12),
+        heldOut: .init(
+            items: 8, base: 0.45, merged: 0.7, sharers: [0.6, 0.1],
+            recommended: .init(utility: 0.7, fitness: 0.66, searchedFitness: 0.78), baseFitness: 0.41, gap: 0.12),
         candidates: candidates, front: paretoFront(candidates), alternatives: alternatives(candidates),
         outcome: .merged, release: .released)
 }

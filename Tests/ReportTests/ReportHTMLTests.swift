@@ -22,6 +22,32 @@ import Testing
         #expect(page { $0.release = .held(reason: "too <near>") }.contains("The result is held: too &lt;near&gt;</h1>"))
     }
 
+    @Test func saysWhyTheBaseShips() {
+        func base(_ change: (inout PrivacyRecord) -> Void) -> String {
+            page { record in
+                record.outcome = .base
+                record.heldOut?.merged = 0.45
+                record.heldOut?.gap = 0
+                change(&record)
+            }
+        }
+        let better = base { $0.heldOut?.recommended = .init(utility: 0.3, fitness: 0.21, searchedFitness: 0.45) }
+        #expect(better.contains("What the search recommended was no better than the base, so nothing of any sharer"))
+        let vetoed = base { record in
+            record.heldOut?.items = 1
+            record.heldOut?.recommended = .init(utility: 0.3, fitness: 0.21, searchedFitness: 0.81)
+        }
+        #expect(
+            vetoed.contains(
+                "better than the base where it was searched (fitness 0.810, the base 0.460) and worse on the "
+                    + "1 history item kept from the search (0.210, the base 0.410), so nothing of any sharer"))
+        #expect(
+            vetoed.contains("Kept from the search: 1 history item. What the search recommended scores 0.300 there."))
+        #expect(!vetoed.contains("no better") && !vetoed.contains("1 items") && !vetoed.contains("1 history items"))
+        for page in [better, vetoed] { #expect(!page.contains("overfitted") && !page.contains("gap 0.000")) }
+        #expect(page().contains("overfitted") && page().contains("gap 0.120"))
+    }
+
     @Test func isSelfContained() {
         let html = page()
         for outside in ["<script", "http:", "https:", "url(", "@import", "<link", "<img", " src=", " href="] {
@@ -68,7 +94,10 @@ import Testing
             let html = page { record in
                 record.utility = .init(base: value, merged: value, baseMetrics: [value], mergedMetrics: [])
                 record.similarity = .init(before: value, after: -value)
-                record.heldOut = .init(items: 0, base: value, merged: value, sharers: [value], gap: value)
+                record.heldOut = .init(
+                    items: 0, base: value, merged: value, sharers: [value],
+                    recommended: .init(utility: value, fitness: value, searchedFitness: value), baseFitness: value,
+                    gap: value)
                 record.search.alpha = value
                 for index in record.sharers.indices {
                     record.sharers[index].cosine = value

@@ -11,7 +11,8 @@ import Privacy
 /// - `sharers`: `id`, `cosine`, `utility`, `weights` (one, or one per layer), `similarity_before`, `similarity_after`
 /// - `utility`: `base`, `merged`, and by metric `base_metrics`, `merged_metrics`
 /// - `similarity`: `before`, `after`
-/// - `held_out`: `items`, `base`, `merged`, `sharers`, `gap`
+/// - `held_out`: `items`, `base`, `merged`, `sharers`, `recommended` (`utility`, `fitness`, `searched_fitness`),
+///   `base_fitness`, `gap`
 /// - `candidates`: `evaluation`, `generation`, `weights`, `utility`, `similarity`, `similarities`, `fitness`
 /// - `alternatives`: `alpha`, `evaluation`, `utility`, `similarity`
 ///

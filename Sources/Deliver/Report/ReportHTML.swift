@@ -68,7 +68,8 @@ private func tiles(_ record: PrivacyRecord) -> [Tile] {
     let (utility, similarity) = (record.utility, record.similarity)
     var tiles = [
         Tile(
-            "History score", utility.base, utility.merged, note: "over \(record.search.historyItems) history items",
+            "History score", utility.base, utility.merged,
+            note: "over \(counted(record.search.historyItems, "history item"))",
             in: record),
         Tile(
             "Likeness to the sharers", similarity.before, similarity.after,
@@ -83,10 +84,11 @@ private func tiles(_ record: PrivacyRecord) -> [Tile] {
                 note: "the highest likeness to any one sharer", in: record))
     }
     if let heldOut = record.heldOut {
+        let gap = record.outcome == .merged ? "; gap \(number(heldOut.gap))" : ""
         tiles.append(
             Tile(
                 "Held-out score", heldOut.base, heldOut.merged,
-                note: "over \(heldOut.items) items kept from the search; gap \(number(heldOut.gap))", in: record))
+                note: "over \(counted(heldOut.items, "item")) kept from the search\(gap)", in: record))
     }
     return tiles
 }
@@ -177,7 +179,7 @@ private func searchSection(_ record: PrivacyRecord) -> String {
 
 private func scoreSection(_ record: PrivacyRecord) -> String {
     let heldOut =
-        record.heldOut.map(overfitting) ?? """
+        record.heldOut.map { heldOutNote($0, in: record) } ?? """
             <p class="aside">No part of the history was kept from the search: these are scores on items that it saw.</p>
 
             """
@@ -194,12 +196,18 @@ private func scoreSection(_ record: PrivacyRecord) -> String {
         """
 }
 
-private func overfitting(_ heldOut: PrivacyRecord.HeldOutRecord) -> String {
-    let gap =
-        heldOut.gap < 0
-        ? "\(number(-heldOut.gap)) lower where the search looked than on these: no sign that the search overfitted."
-        : "\(number(heldOut.gap)) higher where the search looked than on these: what the search overfitted."
-    return "<p class=\"aside\">\(heldOut.items) history items were kept from the search. The choice scores \(gap)</p>\n"
+/// The base is fitted to nothing; where it ships there is no overfitting to tell.
+private func heldOutNote(_ heldOut: PrivacyRecord.HeldOutRecord, in record: PrivacyRecord) -> String {
+    let kept = "Kept from the search: \(counted(heldOut.items, "history item"))."
+    let more =
+        if record.outcome == .merged {
+            heldOut.gap < 0
+                ? "The choice scores \(number(-heldOut.gap)) lower where the search looked: no sign that it overfitted."
+                : "The choice scores \(number(heldOut.gap)) higher where the search looked: what the search overfitted."
+        } else {
+            "What the search recommended scores \(number(heldOut.recommended.utility)) there."
+        }
+    return "<p class=\"aside\">\(kept) \(more)</p>\n"
 }
 
 private let readingSection = """

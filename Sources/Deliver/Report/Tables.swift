@@ -95,7 +95,7 @@ func settingsList(_ record: PrivacyRecord) -> String {
         facts.append(("Applies to", "the base with its task adapter merged in, SHA-256 <code>\(escape(sha256))</code>"))
     }
     facts += [
-        ("Metrics", escape(metricSum(record))), ("History", "\(search.historyItems) items"),
+        ("Metrics", escape(metricSum(record))), ("History", counted(search.historyItems, "item")),
         ("Optimizer", escape(search.optimizer)), ("Weights", "one per \(escape(search.granularity))"),
         ("Merge", escape(search.merge)), ("Alpha", setting(search.alpha)),
         ("Budget", "\(search.evaluations) of \(search.budget) evaluations"), ("Seed", "<code>\(search.seed)</code>"),

@@ -23,11 +23,23 @@ func consequence(_ record: PrivacyRecord) -> String {
     }
     switch record.outcome {
     case .merged: return "The adapter beside this page is \(chosen), chosen for this one person's history."
-    case .base:
-        return "What the search recommended was no better than the base, so nothing of any sharer is in the adapter "
-            + "beside this page: \(chosen)."
+    case .base: return "\(reason(record)), so nothing of any sharer is in the adapter beside this page: \(chosen)."
     }
 }
+
+/// Why the base ships.
+private func reason(_ record: PrivacyRecord) -> String {
+    guard record.isVetoed, let base = record.candidates.first, let heldOut = record.heldOut else {
+        return "What the search recommended was no better than the base"
+    }
+    let recommended = heldOut.recommended
+    return "What the search recommended was better than the base where it was searched (fitness "
+        + "\(number(recommended.searchedFitness)), the base \(number(base.fitness))) and worse on the "
+        + "\(counted(heldOut.items, "history item")) kept from the search (\(number(recommended.fitness)), the base "
+        + "\(number(heldOut.baseFitness)))"
+}
+
+func counted(_ count: Int, _ noun: String) -> String { "\(count) \(noun)\(count == 1 ? "" : "s")" }
 
 func change(_ before: Double, _ after: Double) -> String { "\(number(before))\u{a0}→\u{a0}\(number(after))" }
 

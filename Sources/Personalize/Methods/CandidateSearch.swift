@@ -121,13 +121,21 @@ struct CandidateSearch {
     /// The base stays unless the recommendation beats it (REFERENCE: "if the base model alone scores no worse, keep
     /// the base") on the slice that the search saw and is no worse on the slice that it did not see.
     var choice: Choice {
-        guard let scores = known[recommendation], scores.fitness > base.fitness,
-            (scores.heldOutFitness ?? 0) >= (scores.heldOutFitness == nil ? 0 : base.heldOutFitness ?? 0)
-        else {
-            return Choice(outcome: .base, weights: Array(repeating: 0, count: dimension), mixture: .base, scores: base)
+        let recommended = known[recommendation] ?? base
+        guard recommended.fitness > base.fitness, !isVetoed(recommended) else {
+            return Choice(
+                outcome: .base, weights: Array(repeating: 0, count: dimension), mixture: .base, scores: base,
+                recommended: recommended)
         }
         return Choice(
-            outcome: .merged, weights: recommendation, mixture: mixture(recommendation), scores: scores)
+            outcome: .merged, weights: recommendation, mixture: mixture(recommendation), scores: recommended,
+            recommended: recommended)
+    }
+
+    /// Whether it does worse than the base on the held-out slice; fitness that is no number is no better.
+    private func isVetoed(_ scores: CandidateScores) -> Bool {
+        guard let fitness = scores.heldOutFitness, let least = base.heldOutFitness else { return false }
+        return !(fitness >= least)
     }
 }
 

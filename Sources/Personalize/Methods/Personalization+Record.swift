@@ -62,9 +62,16 @@ extension Personalization {
     }
 
     private var heldOut: PrivacyRecord.HeldOutRecord? {
-        guard let baseScore = base.heldOut, let mergedScore = choice.scores.heldOut else { return nil }
+        let recommended = choice.recommended
+        guard let baseScore = base.heldOut, let baseFitness = base.heldOutFitness,
+            let mergedScore = choice.scores.heldOut, let recommendedScore = recommended.heldOut,
+            let recommendedFitness = recommended.heldOutFitness
+        else { return nil }
         return .init(
             items: heldOutItems, base: baseScore, merged: mergedScore, sharers: sharers.compactMap(\.heldOut),
+            recommended: .init(
+                utility: recommendedScore, fitness: recommendedFitness, searchedFitness: recommended.fitness),
+            baseFitness: baseFitness,
             gap: choice.scores.searched - mergedScore)
     }
 

@@ -24,6 +24,8 @@ public struct Choice: Equatable, Sendable {
     public let mixture: Mixture
     /// What they scored on the history.
     public let scores: CandidateScores
+    /// What the search's recommendation scored, which these weights are unless the base ships.
+    public let recommended: CandidateScores
 }
 
 /// Wall-clock seconds of a run's stages; of a round with other targets, the part that the target's sequences have in it.

@@ -150,16 +150,48 @@ public struct PrivacyRecord: Codable, Equatable, Sendable {
         public var merged: Double
         /// Of each sharer's adapter alone, in the order of the record's `sharers`.
         public var sharers: [Double]
+        /// What the search recommended, whether or not it ships.
+        public var recommended: RecommendedRecord
+        /// Of the base: utility - alpha * mean similarity.
+        public var baseFitness: Double
         /// The utility of what ships on the searched slice minus its held-out one: above 0, what the search overfitted.
         public var gap: Double
 
-        public init(items: Int, base: Double, merged: Double, sharers: [Double], gap: Double) {
+        public init(
+            items: Int, base: Double, merged: Double, sharers: [Double], recommended: RecommendedRecord,
+            baseFitness: Double, gap: Double
+        ) {
             self.items = items
             self.base = base
             self.merged = merged
             self.sharers = sharers
+            self.recommended = recommended
+            self.baseFitness = baseFitness
             self.gap = gap
         }
+    }
+
+    /// What the search recommended. It ships where it beats the base where it was searched and is no worse than the base on
+    /// the held-out items, by fitness.
+    public struct RecommendedRecord: Codable, Equatable, Sendable {
+        /// On the held-out items.
+        public var utility: Double
+        /// On the held-out items: utility - alpha * mean similarity.
+        public var fitness: Double
+        /// The same on the items that the search saw.
+        public var searchedFitness: Double
+
+        public init(utility: Double, fitness: Double, searchedFitness: Double) {
+            self.utility = utility
+            self.fitness = fitness
+            self.searchedFitness = searchedFitness
+        }
+    }
+
+    /// Whether the base ships although the search recommended what beat it: that did worse on the held-out items.
+    public var isVetoed: Bool {
+        guard outcome == .base, let heldOut, let base = candidates.first else { return false }
+        return heldOut.recommended.searchedFitness > base.fitness
     }
 
     /// A mixture that was evaluated.
