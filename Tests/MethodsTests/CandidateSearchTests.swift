@@ -4,9 +4,10 @@ import Testing
 @testable import Methods
 
 @Suite struct CandidateSearchTests {
+    /// The utility on the searched part is a tenth above the fitness.
     private func scores(_ fitness: Double, heldOut: Double?) -> CandidateScores {
         CandidateScores(
-            utility: fitness, metrics: [fitness], similarities: [0], fitness: fitness, searched: fitness,
+            utility: fitness, metrics: [fitness], similarities: [0], fitness: fitness, searched: fitness + 0.1,
             heldOut: heldOut, heldOutFitness: heldOut)
     }
 
@@ -56,7 +57,11 @@ import Testing
         let heldOut = try #require(vetoed.heldOut)
         #expect(heldOut.recommended == .init(utility: 0.2, fitness: 0.2, searchedFitness: 0.81))
         #expect(heldOut.baseFitness == 0.3 && heldOut.base == 0.3 && heldOut.merged == 0.3)
-        #expect(try !record(scores(0.81, heldOut: 0.4)).isVetoed)
+        #expect(heldOut.gap == 0)
+        let merged = try record(scores(0.81, heldOut: 0.4))
+        #expect(!merged.isVetoed)
+        // 0.25 better where the search looked, 0.1 better where it did not.
+        #expect(abs(try #require(merged.heldOut).gap - 0.15) < 1e-12)
         #expect(try !record(scores(0.5, heldOut: 0.2)).isVetoed)
     }
 }

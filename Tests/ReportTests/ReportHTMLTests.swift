@@ -44,8 +44,10 @@ import Testing
         #expect(
             vetoed.contains("Kept from the search: 1 history item. What the search recommended scores 0.300 there."))
         #expect(!vetoed.contains("no better") && !vetoed.contains("1 items") && !vetoed.contains("1 history items"))
-        for page in [better, vetoed] { #expect(!page.contains("overfitted") && !page.contains("gap 0.000")) }
-        #expect(page().contains("overfitted") && page().contains("gap 0.120"))
+        for page in [better, vetoed] { #expect(!page.contains("overfit") && !page.contains("gap 0.000")) }
+        let level = page { $0.heldOut?.gap = 0 }
+        #expect(level.contains("0.000 less where the search looked: no sign of overfitting"))
+        #expect(page().contains("overfit") && page().contains("gap 0.120"))
     }
 
     @Test func isSelfContained() {
@@ -58,7 +60,7 @@ import Testing
     @Test func showsWhatTheRecordHas() {
         let html = page { $0.appliesTo = .basePlusTask(sha256: "ab12") }
         for fact in [
-            "18446744073709551615", "ab12", "3 of 3 evaluations", "cma-es", "0.120 higher", "+0.740", "−0.250",
+            "18446744073709551615", "ab12", "3 of 3 evaluations", "cma-es", "0.120 more", "+0.740", "−0.250",
             ">207</bdi>", ">210</bdi>", "accuracy + f1", "class=\"marked\"",
         ] {
             #expect(html.contains(fact), "\(fact)")

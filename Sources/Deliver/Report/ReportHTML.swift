@@ -201,9 +201,9 @@ private func heldOutNote(_ heldOut: PrivacyRecord.HeldOutRecord, in record: Priv
     let kept = "Kept from the search: \(counted(heldOut.items, "history item"))."
     let more =
         if record.outcome == .merged {
-            heldOut.gap < 0
-                ? "The choice scores \(number(-heldOut.gap)) lower where the search looked: no sign that it overfitted."
-                : "The choice scores \(number(heldOut.gap)) higher where the search looked: what the search overfitted."
+            heldOut.gap <= 0
+                ? "The gain over the base is \(number(-heldOut.gap)) less where the search looked: no sign of overfitting."
+                : "The gain over the base is \(number(heldOut.gap)) more where the search looked: what was overfitted."
         } else {
             "What the search recommended scores \(number(heldOut.recommended.utility)) there."
         }
@@ -220,7 +220,7 @@ private let readingSection = """
     <p><b>Fitness</b> is what the search raised: history score − alpha × mean likeness, on the part of the history that it saw.
     A larger alpha asks for more privacy.</p>
     <p><b>Held-out score</b> is the history score on the part that the search did not see: the fairer guess of what the person
-    will notice.</p>
+    will notice. The <b>gap</b> is how much more the choice gains over the base where the search looked than there.</p>
     <p><b>Cosine</b> says how near the sharer was to the person when sharers were selected. <b>Own score</b> is the history
     score of the sharer's adapter alone.</p>
     <p>No text of any history, prompt or answer is on this page.</p>

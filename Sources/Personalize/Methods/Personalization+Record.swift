@@ -72,7 +72,7 @@ extension Personalization {
             recommended: .init(
                 utility: recommendedScore, fitness: recommendedFitness, searchedFitness: recommended.fitness),
             baseFitness: baseFitness,
-            gap: choice.scores.searched - mergedScore)
+            gap: (choice.scores.searched - base.searched) - (mergedScore - baseScore))
     }
 
     private var baseCandidate: PrivacyRecord.CandidateRecord {

@@ -154,7 +154,9 @@ public struct PrivacyRecord: Codable, Equatable, Sendable {
         public var recommended: RecommendedRecord
         /// Of the base: utility - alpha * mean similarity.
         public var baseFitness: Double
-        /// The utility of what ships on the searched slice minus its held-out one: above 0, what the search overfitted.
+        /// By how much more what ships is better than the base in utility where the search looked than on these items: above
+        /// 0, what the search overfitted; 0 where the base ships. The base was fitted to neither part, so what it scores
+        /// differently on them is not the search's: F1, say, has fewer labels to average over in the smaller one.
         public var gap: Double
 
         public init(
