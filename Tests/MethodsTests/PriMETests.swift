@@ -210,6 +210,12 @@ import Tokenizers
         #expect(record.candidates[0].weights == [0, 0, 0])
         #expect(!record.front.isEmpty)
         #expect(record.sharers.map(\.id) == ["212", "236", "230"])
+        for (index, sharer) in record.sharers.enumerated() {
+            #expect(sharer.similarityOfCopy == run.sharers[index].similarities[index])
+            // Accuracy 1, and of F1 the share of the labels that the sharer answers with.
+            #expect(sharer.similarityOfCopy > 1 && sharer.similarityOfCopy < 2)
+            #expect(record.candidates.allSatisfy { $0.similarities[index] <= sharer.similarityOfCopy })
+        }
         #expect(run.choice.outcome == .merged)
         if case .released = record.release { Issue.record("a likeness limit of 0.001 must hold the result") }
         #expect(record.utility.merged == run.choice.scores.utility)

@@ -17,9 +17,11 @@ func exampleRecord() -> PrivacyRecord {
             seed: .max, historyItems: 40),
         sharers: [
             .init(
-                id: "207", cosine: 0.9, utility: 0.7, weights: [0.74], similarityBefore: 0.5, similarityAfter: 0.6),
+                id: "207", cosine: 0.9, utility: 0.7, weights: [0.74], similarityBefore: 0.5, similarityAfter: 0.6,
+                similarityOfCopy: 1.3),
             .init(
-                id: "210", cosine: nil, utility: 0.1, weights: [-0.25], similarityBefore: 0.3, similarityAfter: 0.3),
+                id: "210", cosine: nil, utility: 0.1, weights: [-0.25], similarityBefore: 0.3, similarityAfter: 0.3,
+                similarityOfCopy: 1.25),
         ],
         utility: .init(base: 0.5, merged: 0.8, baseMetrics: [0.3, 0.2], mergedMetrics: [0.5, 0.3]),
         similarity: .init(before: 0.4, after: 0.45),

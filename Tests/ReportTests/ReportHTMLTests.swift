@@ -61,7 +61,8 @@ import Testing
         let html = page { $0.appliesTo = .basePlusTask(sha256: "ab12") }
         for fact in [
             "18446744073709551615", "ab12", "3 of 3 evaluations", "cma-es", "0.120 more", "+0.740", "−0.250",
-            ">207</bdi>", ">210</bdi>", "accuracy + f1", "class=\"marked\"",
+            "a copy would have 1.300", "<td>1.250</td>", ">207</bdi>", ">210</bdi>", "accuracy + f1",
+            "class=\"marked\"",
         ] {
             #expect(html.contains(fact), "\(fact)")
         }
@@ -107,6 +108,7 @@ import Testing
                     record.sharers[index].weights = [value, -value]
                     record.sharers[index].similarityBefore = value
                     record.sharers[index].similarityAfter = -value
+                    record.sharers[index].similarityOfCopy = value
                 }
                 for index in record.candidates.indices {
                     record.candidates[index].utility = value

@@ -8,7 +8,8 @@ import Privacy
 /// `candidates`, `front` (evaluations), `alternatives`, `outcome` (`merged` or `base`), `release` (`{"released": {}}` or
 /// `{"held": {"reason": …}}`). Below them:
 /// - `search`: `optimizer`, `granularity`, `merge`, `alpha`, `budget`, `evaluations`, `seed`, `history_items`
-/// - `sharers`: `id`, `cosine`, `utility`, `weights` (one, or one per layer), `similarity_before`, `similarity_after`
+/// - `sharers`: `id`, `cosine`, `utility`, `weights` (one, or one per layer), `similarity_before`, `similarity_after`,
+///   `similarity_of_copy`
 /// - `utility`: `base`, `merged`, and by metric `base_metrics`, `merged_metrics`
 /// - `similarity`: `before`, `after`
 /// - `held_out`: `items`, `base`, `merged`, `sharers`, `recommended` (`utility`, `fitness`, `searched_fitness`),

@@ -81,7 +81,8 @@ private func tiles(_ record: PrivacyRecord) -> [Tile] {
             Tile(
                 "Most alike: sharer \(name(shortened(nearest.id, to: 20)))", nearest.similarityBefore,
                 nearest.similarityAfter,
-                note: "the highest likeness to any one sharer", in: record))
+                note: "the highest likeness to any one sharer; a copy would have \(number(nearest.similarityOfCopy))",
+                in: record))
     }
     if let heldOut = record.heldOut {
         let gap = record.outcome == .merged ? "; gap \(number(heldOut.gap))" : ""
@@ -216,7 +217,8 @@ private let readingSection = """
     <p><b>History score</b> compares the model's answers for the person's own history with what the person really wrote. It
     is the sum of the task's metrics, larger is better; metrics of error are negated.</p>
     <p><b>Likeness</b> compares the model's answers with a sharer's model's answers to the same questions, by the same metrics.
-    A high likeness means that the model gives away how the sharer's model answers.</p>
+    A high likeness means that the model gives away how the sharer's model answers. The most is what a copy of the sharer's
+    adapter would have: an f1 counts labels that no answer has as 0, and where the metrics are errors it is 0.</p>
     <p><b>Fitness</b> is what the search raised: history score − alpha × mean likeness, on the part of the history that it saw.
     A larger alpha asks for more privacy.</p>
     <p><b>Held-out score</b> is the history score on the part that the search did not see: the fairer guess of what the person

@@ -29,14 +29,15 @@ func sharerTable(_ record: PrivacyRecord) -> String {
     let isChange = record.outcome == .merged
     var table = Table(head: ["Sharer", "Cosine", "Own score"])
     if heldOut != nil { table.head.append("Held out") }
-    table.head += isChange ? ["Weight", "Likeness before → after", "Change"] : ["Weight", "Likeness"]
+    table.head += ["Weight", "Likeness of a copy"]
+    table.head += isChange ? ["Likeness before → after", "Change"] : ["Likeness"]
     // Narrow screens leave out a last column that follows from the one before it.
     if isChange { table.style = "last-follows" }
     for (index, sharer) in record.sharers.enumerated() {
         let (before, after) = (sharer.similarityBefore, sharer.similarityAfter)
         var row = [name(sharer.id), sharer.cosine.map { number($0) } ?? dash, number(sharer.utility)]
         if let heldOut { row.append(number(heldOut[index])) }
-        row.append(weightCell(sharer.weights))
+        row += [weightCell(sharer.weights), number(sharer.similarityOfCopy)]
         row += isChange ? [change(before, after), signed(after - before)] : [number(before)]
         table.rows.append(row)
     }

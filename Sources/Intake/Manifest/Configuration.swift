@@ -63,7 +63,8 @@ public struct Configuration: Equatable, Sendable {
     public var crashDumps = false
     /// The daemon reads manifests whole, which takes some twenty times their size.
     public var largestManifestMiB = 32
-    /// Results with more likeness to a sharer are held back; nil for no limit.
+    /// Results with more likeness to a sharer are held back; nil for no limit. In the task's summed metrics, so it has no
+    /// scale that all tasks share.
     public var maxSimilarity: Double?
     /// Where the values come from that are not defaults, by key.
     private var origins: [String: String] = [:]

@@ -51,7 +51,8 @@ extension Personalization {
                 .init(
                     id: sharers[index].id, cosine: sharers[index].cosine, utility: self.sharers[index].utility,
                     weights: weights.map { $0[index] }, similarityBefore: base.similarities[index],
-                    similarityAfter: merged.similarities[index])
+                    similarityAfter: merged.similarities[index],
+                    similarityOfCopy: self.sharers[index].similarities[index])
             },
             utility: .init(
                 base: base.utility, merged: merged.utility, baseMetrics: base.metrics, mergedMetrics: merged.metrics),

@@ -94,10 +94,13 @@ public struct PrivacyRecord: Codable, Equatable, Sendable {
         public var similarityBefore: Double
         /// The same of what ships.
         public var similarityAfter: Double
+        /// The same of a verbatim copy of this sharer's adapter: the most that there can be. It differs by sharer and history,
+        /// since macro F1 is a mean over all labels, of which the answers have some.
+        public var similarityOfCopy: Double
 
         public init(
             id: String, cosine: Double?, utility: Double, weights: [Double], similarityBefore: Double,
-            similarityAfter: Double
+            similarityAfter: Double, similarityOfCopy: Double
         ) {
             self.id = id
             self.cosine = cosine
@@ -105,6 +108,7 @@ public struct PrivacyRecord: Codable, Equatable, Sendable {
             self.weights = weights
             self.similarityBefore = similarityBefore
             self.similarityAfter = similarityAfter
+            self.similarityOfCopy = similarityOfCopy
         }
     }
 

@@ -1,6 +1,7 @@
 /// When a result is held back instead of published.
 public struct ReleasePolicy: Codable, Equatable, Sendable {
-    /// The most likeness to any one sharer, in the task's summed metric; nil for no limit.
+    /// The most likeness to any one sharer, in the task's summed metric; nil for no limit. A copy of the sharer has its
+    /// `similarityOfCopy`, which is at most 0 where the metrics are errors.
     public var maxSimilarity: Double?
 
     public init(maxSimilarity: Double? = nil) { self.maxSimilarity = maxSimilarity }
