@@ -54,6 +54,10 @@ struct FormatsTests {
         for key in ["schema", "id", "status", "pool", "error"] { #expect(result[key] == documented[key]) }
         let privacy = try Value(scene.text("\(outbox)/4711/privacy.json"))
         #expect(privacy.leaves(stops: page.leaves(6, 3)) == page.leaves(6, 3))
+        let example = try Value(page.example("privacy.json"))
+        for (part, count) in [("held_out", "items"), ("search", "history_items")] {
+            #expect(privacy[part]?[count] != nil && privacy[part]?[count] == example[part]?[count])
+        }
         let predictions = try scene.text("\(outbox)/4711/predictions.jsonl").split(separator: "\n")
         let examples = try page.example("predictions.jsonl").split(separator: "\n")
         #expect(predictions.count == examples.count)
