@@ -61,4 +61,18 @@ import Testing
                 ending.lines.contains { $0.hasPrefix("\(state)  pools \(pool): \(words)") }, "\(pool): \(ending.out)")
         }
     }
+
+    /// By what the search is steered, which is the history alone.
+    @Test func tasksAreNamedWithTheMetricsThatScore() throws {
+        let scene = try Scene()
+        try FileManager.default.createDirectory(atPath: scene.path("tasks"), withIntermediateDirectories: true)
+        let page = try Page(Scene.root.appending(path: "docs/FORMATS.md"))
+        for name in ["sections.json5", "citing.json5"] { try scene.write(try page.example(name), to: "tasks/\(name)") }
+        let ending = try scene.start(
+            ["doctor", "--config", scene.path("primed.json5")], environment: ["PRIMED_TASKS": scene.path("tasks")]
+        ).ending()
+        for words in ["sections, scored by accuracy and f1", "citing, scored by rouge-1 and rouge-L"] {
+            #expect(ending.lines.contains { $0.hasPrefix("ok  ") && $0.hasSuffix(words) }, "\(ending.out)")
+        }
+    }
 }
