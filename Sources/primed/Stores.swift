@@ -90,7 +90,7 @@ struct Stores {
     private mutating func task(_ name: String) throws(JobError) -> Found {
         let task = try JobInputs.task(name, names).definition
         tasks[task.name] = task
-        return (.ok, "\(task.name), scored by \(task.metricNames(on: .history).joined(separator: " and "))")
+        return (.ok, "\(task.name), scored by \(task.metricNames.joined(separator: " and "))")
     }
 
     private func pool(_ name: String) throws(JobError) -> [Found] {

@@ -43,7 +43,7 @@ import Testing
         #expect(try task.prompts(user)[0].text == "all of it")
         #expect(try task.embeddingTexts(user) == ["a b: 2"])
         #expect(task.answer("\n 2 \nbecause") == "2")
-        #expect(task.metricNames(on: .history) == ["rouge-1"])
+        #expect(task.metricNames == ["rouge-1"])
         #expect(try taskError { _ = try task.examples(user, retrieval: true) }.code == .contradiction)
     }
 

@@ -39,7 +39,7 @@ struct Objective {
         let searched = slice(predictions, split.searched)
         let heldOut = split.heldOut.isEmpty ? nil : slice(predictions, split.heldOut)
         return CandidateScores(
-            utility: whole.total, metrics: whole.metrics.map(\.value),
+            utility: whole.total, metrics: whole.metrics,
             similarities: sharerPredictions.map { task.score(predictions, against: $0).total },
             fitness: searched.fitness, searched: searched.utility, heldOut: heldOut?.utility,
             heldOutFitness: heldOut?.fitness)

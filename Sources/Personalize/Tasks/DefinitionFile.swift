@@ -46,10 +46,10 @@ extension TaskDefinition {
                 remedy: "take letters, digits, - and _")
         }
         let kind = try Self.kind(whole)
+        var metrics = try Self.metrics(whole, "metrics", kind)
+        if object["history_metrics"] != nil { metrics = try Self.metrics(whole, "history_metrics", kind) }
         self.init(
-            name: name, kind: kind, metrics: try Self.metrics(whole, "metrics", kind),
-            historyMetrics: object["history_metrics"] == nil ? nil : try Self.metrics(whole, "history_metrics", kind),
-            history: try Self.history(try whole.section("history")),
+            name: name, kind: kind, metrics: metrics, history: try Self.history(try whole.section("history")),
             retrieval: object["retrieval"] == nil ? nil : try Self.retrieval(try whole.section("retrieval")),
             query: try Self.query(try whole.section("query")), extent: try Self.extent(whole))
     }

@@ -10,14 +10,6 @@ public struct TaskDefinition: Sendable {
         case generation
     }
 
-    /// What predictions are scored on.
-    public enum Stage: Sendable {
-        /// The history prompts, which steer the search.
-        case history
-        /// The queries, which the result is for.
-        case queries
-    }
-
     /// How much of a completion is the answer.
     enum Extent: String, CaseIterable {
         case whole
@@ -69,41 +61,28 @@ public struct TaskDefinition: Sendable {
     let retrieval: Retrieval?
     let query: QueryForm
     let extent: Extent
+    /// Of the history, which steers the search; answers to queries are not scored.
     let metrics: [any Metric]
-    let historyMetrics: [any Metric]
 
-    /// - Parameter historyMetrics: where the history is scored by other metrics than the queries.
     init(
-        name: String, lampID: String? = nil, kind: Kind, metrics: [any Metric.Type],
-        historyMetrics: [any Metric.Type]? = nil, history: HistoryForm, retrieval: Retrieval?, query: QueryForm,
-        extent: Extent = .whole
+        name: String, lampID: String? = nil, kind: Kind, metrics: [any Metric.Type], history: HistoryForm,
+        retrieval: Retrieval?, query: QueryForm, extent: Extent = .whole
     ) {
         self.name = name
         self.lampID = lampID
         self.kind = kind
         self.metrics = metrics.map { $0.init(labels: kind.labels) }
-        self.historyMetrics = (historyMetrics ?? metrics).map { $0.init(labels: kind.labels) }
         self.history = history
         self.retrieval = retrieval
         self.query = query
         self.extent = extent
     }
 
-    /// The metrics of the queries, in the order in which a score has them.
-    public var metricNames: [String] { metricNames(on: .queries) }
-
-    /// The metrics of a stage, in the order in which a score has them.
-    public func metricNames(on stage: Stage) -> [String] { metrics(on: stage).map { type(of: $0).name } }
+    /// The metrics of the history, in the order in which a score has them.
+    public var metricNames: [String] { metrics.map { type(of: $0).name } }
 
     /// Whether each history item but the first gets a second prompt with a retrieved one, unless a job says otherwise.
     public var retrievesByDefault: Bool { retrieval?.isDefault ?? false }
-
-    func metrics(on stage: Stage) -> [any Metric] {
-        switch stage {
-        case .history: historyMetrics
-        case .queries: metrics
-        }
-    }
 
     // MARK: - Built in
 

@@ -20,13 +20,10 @@ public struct Query: Sendable, Equatable {
     public let id: String
     /// The question as the data has it; tasks take it apart.
     public let input: String
-    /// The right answer, where the data has one.
-    public let gold: String?
 
-    public init(id: String, input: String, gold: String? = nil) {
+    public init(id: String, input: String) {
         self.id = id
         self.input = input
-        self.gold = gold
     }
 }
 

@@ -106,7 +106,7 @@ struct CohortRun {
         let record = run.record(
             RecordContext(
                 job: job, user: target.user.id, task: inputs.task.name, base: manifest.base, appliesTo: .base,
-                metrics: inputs.task.metricNames(on: .history), policy: ReleasePolicy(maxSimilarity: limits.min())),
+                metrics: inputs.task.metricNames, policy: ReleasePolicy(maxSimilarity: limits.min())),
             settings: settings, sharers: target.sharers)
         let result = TargetResult(record, run)
         guard writing else { return result }

@@ -2,8 +2,7 @@ extension TaskDefinition {
     /// LaMP-1: which of two papers a researcher would cite. The history is trained and scored as generation of a citation.
     static let citation = TaskDefinition(
         name: "citation", lampID: "LaMP_1", kind: .classification(labels: ["[1]", "[2]"]),
-        metrics: [Accuracy.self, MacroF1.self],
-        historyMetrics: [Rouge1.self, RougeL.self],
+        metrics: [Rouge1.self, RougeL.self],
         history: HistoryForm(
             prompt: "Paper Title: {title} Reference:",
             answer: " {citation}"),

@@ -29,46 +29,25 @@ let metricTypes: [any Metric.Type] = [
 
 /// What a task's metrics say of predictions.
 public struct Score: Sendable, Equatable {
-    /// What one metric says of all pairs.
-    public struct Value: Sendable, Equatable {
-        /// As definitions and reports have it, e.g. `rouge-L`.
-        public let name: String
-        /// As the metric defines it; errors are positive.
-        public let value: Double
-
-        public init(name: String, value: Double) {
-            self.name = name
-            self.value = value
-        }
-    }
-
-    /// In the task's order.
-    public let metrics: [Value]
+    /// What each metric says of all pairs, in the task's order; errors are positive.
+    public let metrics: [Double]
     /// The sum of the metrics, errors subtracted: larger is better.
     public let total: Double
-
-    public init(metrics: [Value], total: Double) {
-        self.metrics = metrics
-        self.total = total
-    }
 }
 
 extension TaskDefinition {
     /// Scores predictions against references: gold answers, or a sharer's predictions for similarity.
     ///
     /// - Parameter references: one a prediction. Without any, every metric is 0.
-    public func score(
-        _ predictions: [String], against references: [String], on stage: Stage = .history
-    ) -> Score {
+    public func score(_ predictions: [String], against references: [String]) -> Score {
         let predictions = predictions.map { $0.stripped() }
         let references = references.map { $0.stripped() }
-        var values: [Score.Value] = []
+        var values: [Double] = []
         var total = 0.0
-        for metric in metrics(on: stage) {
-            let kind = type(of: metric)
+        for metric in metrics {
             let value = predictions.isEmpty ? 0 : metric.value(predictions, against: references)
-            values.append(Score.Value(name: kind.name, value: value))
-            total += kind.isError ? -value : value
+            values.append(value)
+            total += type(of: metric).isError ? -value : value
         }
         return Score(metrics: values, total: total)
     }
