@@ -97,16 +97,17 @@ public struct CMAES: Optimizer {
     public mutating func tell(_ points: [[Double]], fitness: [Double]) {
         for (point, value) in zip(points, fitness) { remember(point, value) }
         // Half a generation ranks too little to learn from; it still counts for the recommendation.
-        guard points.count == population, let first = fitness.first else { return }
+        guard points.count == population else { return }
         let fitness = fitness.map { $0.isNaN ? -.infinity : $0 }
-        guard fitness.contains(where: { $0 != first }) else {
+        guard let first = fitness.first, fitness.contains(where: { $0 != first }) else {
             lookFurther()
             return
         }
         generation += 1
         let ranked = rates.ranked(fitness)
         let steps = points.flatMap { point in zip(point, mean).map { ($0 - $1) / sigma } }  // [population, d]
-        // Ties can lift a negative rank into the positive ones; the mean's weights sum to 1 all the same.
+        // Ties can lift a negative rank into the positive ones, so the mean's weights are made to sum to 1. Where all but one
+        // point tie for best, none may be positive: then the mean stays, and the step shrinks.
         let total = ranked.reduce(0) { $0 + max(0, $1.weight) }
         var shift = [Double](repeating: 0, count: dimension)
         for (index, weight) in ranked where weight > 0 {
