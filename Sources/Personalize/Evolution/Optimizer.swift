@@ -22,21 +22,12 @@ public enum Search: String, CaseIterable, Codable, Sendable {
 
 /// What is wrong with a search's settings.
 public struct EvolutionError: Error, Equatable, Sendable, CustomStringConvertible {
-    /// What is out of its range.
-    public enum Code: String, Sendable {
-        case dimension, bounds, budget
-    }
-
-    /// The kind of fault, for programs.
-    public let code: Code
-    /// Always `search`.
-    public let place: String
-    /// What was found there, in words.
+    /// What is out of its range, in words.
     public let found: String
     /// What to do about it, in words.
     public let remedy: String
 
-    public var description: String { "\(place): \(found); \(remedy)" }
+    public var description: String { "search: \(found); \(remedy)" }
 }
 
 /// The most weights that are searched: the covariance is a dense matrix.
@@ -46,7 +37,7 @@ public let largestDimension = 2048
 public func requireSearchable(dimension: Int) throws(EvolutionError) {
     guard (1...largestDimension).contains(dimension) else {
         throw EvolutionError(
-            code: .dimension, place: "search", found: "\(dimension) weights",
+            found: "\(dimension) weights",
             remedy: "search 1 to \(largestDimension): fewer sharers, or one weight an adapter")
     }
 }
@@ -62,11 +53,11 @@ public func makeOptimizer(
     try requireSearchable(dimension: dimension)
     guard bounds.lowerBound < 0, bounds.upperBound > 0, bounds.lowerBound.isFinite, bounds.upperBound.isFinite else {
         throw EvolutionError(
-            code: .bounds, place: "search", found: "bounds \(bounds.lowerBound) to \(bounds.upperBound)",
+            found: "bounds \(bounds.lowerBound) to \(bounds.upperBound)",
             remedy: "give finite bounds around 0, where the base lies")
     }
     guard budget >= 1 else {
-        throw EvolutionError(code: .budget, place: "search", found: "budget \(budget)", remedy: "give at least 1")
+        throw EvolutionError(found: "budget \(budget)", remedy: "give at least 1")
     }
     switch search {
     case .cmaES:

@@ -49,7 +49,7 @@ struct CandidateSearch {
                 settings.search, dimension: dimension, bounds: -settings.bound...settings.bound,
                 budget: settings.budget, seed: seed)
         } catch {
-            throw MethodError(.optimizer, error.place, found: error.found, remedy: error.remedy)
+            throw MethodError(error)
         }
         advance()
     }

@@ -19,11 +19,6 @@ struct HistoryPrompts {
         } catch {
             throw MethodError(error)
         }
-        guard !examples.isEmpty else {
-            throw MethodError(
-                .emptyHistory, "user \(user.id)", found: "a history without items",
-                remedy: "give at least one item; PriME learns from nothing else")
-        }
         tokens = examples.map { tokenizer.encode($0.prompt) }
         gold = examples.map(\.answer)
         items = examples.map(\.item)

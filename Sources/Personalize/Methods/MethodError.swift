@@ -1,3 +1,4 @@
+import Evolution
 import Llama
 import Tasks
 
@@ -7,8 +8,6 @@ public struct MethodError: Error, Equatable, Sendable, CustomStringConvertible {
     public enum Code: Equatable, Sendable {
         /// The run was asked to stop; what is journaled stays valid and a later run goes on from it.
         case interrupted
-        /// The target has nothing to learn from.
-        case emptyHistory
         /// Too few sharers for what was asked.
         case noSharers
         /// Embeddings that cannot be compared: other length, not finite, all zero, another encoder.
@@ -27,7 +26,6 @@ public struct MethodError: Error, Equatable, Sendable, CustomStringConvertible {
         /// As results have it.
         public var name: String {
             switch self {
-            case .emptyHistory: "empty-history"
             case .noSharers: "no-sharers"
             case .engine(let code): code.rawValue
             case .task(let code): code.rawValue
@@ -67,6 +65,10 @@ public struct MethodError: Error, Equatable, Sendable, CustomStringConvertible {
 
     init(_ error: TaskError) {
         self.init(.task(error.code), error.place, found: error.found, remedy: error.remedy)
+    }
+
+    init(_ error: EvolutionError) {
+        self.init(.optimizer, "search", found: error.found, remedy: error.remedy)
     }
 
     public var description: String { "\(place): \(found); \(remedy)" }

@@ -1,5 +1,4 @@
 import Checkpoints
-import Evolution
 import Llama
 import Tasks
 import Tokenizers

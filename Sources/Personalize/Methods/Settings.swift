@@ -50,7 +50,7 @@ public struct Settings: Equatable, Sendable {
         do {
             try Evolution.requireSearchable(dimension: dimension)
         } catch {
-            throw MethodError(.optimizer, error.place, found: error.found, remedy: error.remedy)
+            throw MethodError(error)
         }
     }
 }

@@ -1,5 +1,4 @@
 import Checkpoints
-import Evolution
 import Llama
 import Manifest
 import Methods
@@ -68,7 +67,6 @@ extension JobError {
         case let error as LlamaError:
             self = told(
                 error.code.rawValue, error.place, error.found, error.remedy, isPermanent: error.code.isPermanent)
-        case let error as EvolutionError: self = told(error.code.rawValue, error.place, error.found, error.remedy)
         case let error as MethodError:
             self = told(error.code.name, error.place, error.found, error.remedy, isPermanent: error.code.isPermanent)
         case let error as PosixError:
