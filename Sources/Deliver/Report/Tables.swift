@@ -86,16 +86,9 @@ func alternativesTable(_ record: PrivacyRecord) -> String {
 /// Everything that identifies the run and makes it repeatable.
 func settingsList(_ record: PrivacyRecord) -> String {
     let search = record.search
-    var facts = [
+    let facts = [
         ("User", name(record.user)), ("Job", name(record.job)), ("Task", name(record.task)),
-        ("Base", name(record.base)),
-    ]
-    switch record.appliesTo {
-    case .base: facts.append(("Applies to", "the base as it is"))
-    case .basePlusTask(let sha256):
-        facts.append(("Applies to", "the base with its task adapter merged in, SHA-256 <code>\(escape(sha256))</code>"))
-    }
-    facts += [
+        ("Base", name(record.base)), ("Applies to", "the base as it is"),
         ("Metrics", escape(metricSum(record))), ("History", counted(search.historyItems, "item")),
         ("Optimizer", escape(search.optimizer)), ("Weights", "one per \(escape(search.granularity))"),
         ("Merge", escape(search.merge)), ("Alpha", setting(search.alpha)),

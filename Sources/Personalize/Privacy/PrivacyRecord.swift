@@ -42,8 +42,6 @@ public struct PrivacyRecord: Codable, Equatable, Sendable {
     public enum AppliesTo: Codable, Equatable, Sendable {
         /// The base as it is.
         case base
-        /// The base with the task adapter of this SHA-256 merged in.
-        case basePlusTask(sha256: String)
     }
 
     /// What was asked of the search, and what it did.

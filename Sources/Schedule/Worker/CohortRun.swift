@@ -132,7 +132,7 @@ struct CohortRun {
     ) throws {
         try folder.stage()
         let staging = folder.staging
-        try Files.writeAtomically(privacyJSON(record), to: "\(staging)/privacy.json", durable: false)
+        try Files.writeAtomically(try privacyJSON(record), to: "\(staging)/privacy.json", durable: false)
         try Files.writeAtomically(reportHTML(record), to: "\(staging)/report.html", durable: false)
         if result.status != .held {
             let merged = MergedAdapter(
