@@ -110,6 +110,15 @@ import Testing
         #expect(code == .malformed || error.place == place)
     }
 
+    @Test(arguments: [1, 10_001])
+    func howManyLabelsThereMayBeIsSaid(_ count: Int) throws {
+        let labels = (1...count).map(String.init).joined(separator: ",")
+        let error = try taskError {
+            _ = try TaskDefinition(definition: Self.definition(["labels": "[\(labels)]"]), file: "t")
+        }
+        #expect(error.found.hasPrefix("\(count) labels") && error.remedy == "give 2 to 10000, none empty")
+    }
+
     @Test func theNearestNameIsOffered() throws {
         for (replaced, offered) in [
             (["lables": "[]"], "labels"), (["metrics": #"["acuracy"]"#], "accuracy"),

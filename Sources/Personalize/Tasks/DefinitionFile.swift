@@ -69,7 +69,7 @@ extension TaskDefinition {
         guard labels.count >= 2, labels.count <= 10_000, !labels.contains("") else {
             throw TaskError(
                 .contradiction, whole.place("labels"), found: "\(labels.count) labels, or an empty one",
-                remedy: "give two or more")
+                remedy: "give 2 to 10000, none empty")
         }
         guard Set(labels.map { Array($0.utf8) }).count == labels.count else {
             throw TaskError(.duplicate, whole.place("labels"), found: "a label twice", remedy: "keep one of them")
