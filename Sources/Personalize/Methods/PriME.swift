@@ -113,8 +113,7 @@ public struct PriME {
         }
         let objective = Objective(
             task: task, gold: search.history.gold,
-            sharerPredictions: Array(try predictions([.base] + lone).dropFirst()),
-            alpha: settings.alpha,
+            sharerPredictions: try predictions(lone), alpha: settings.alpha,
             split: HistorySplit(items: search.history.items, holdOut: settings.holdOut))
         return try predictions(points.map { Mixture(weights: $0.map(Float.init)) }).map(objective.scores)
     }
