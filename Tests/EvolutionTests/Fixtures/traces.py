@@ -79,7 +79,7 @@ def full(dimension, loss, generations, seed):
 
 def main():
     traces = []
-    for dimension, generations in (3, 24), (5, 16), (12, 8), (24, 4):
+    for dimension, generations in (2, 24), (3, 24), (5, 16), (12, 8), (24, 4):
         for loss in smooth, steps:
             traces.append({
                 "search": "prime-cma", "loss": loss.__name__, "dimension": dimension,
