@@ -134,6 +134,26 @@ import Testing
         #expect(try taskError { _ = try task.examples(nobody) }.code == .emptyHistory)
     }
 
+    /// With one right answer the metrics have something to go by.
+    @Test(arguments: [("package_section", "tag"), ("product_rating", "score"), ("news_categorize", "category")])
+    func aHistoryWithoutALabelIsRefused(_ name: String, _ field: String) throws {
+        let task = try TaskDefinition.builtIn(name) ?? Fixture.definition(name)
+        func items(_ answers: [String]) -> [HistoryItem] {
+            answers.enumerated().map { index, answer in
+                let texts = ["description": "d", "text": "t", "title": "t", "package": "p"]
+                return HistoryItem(id: "\(index)", fields: texts.merging([field: answer]) { $1 })
+            }
+        }
+        let wrong = try taskError {
+            _ = try task.examples(User(id: "u", history: items(["SECRET", "SECRET"]), profile: "p"))
+        }
+        #expect(wrong.code == .unknownLabel && wrong.place == "user u" && !wrong.description.contains("SECRET"))
+        let label = try #require(task.kind.labels.first)
+        #expect(throws: Never.self) {
+            try task.examples(User(id: "u", history: items(["SECRET", label]), profile: "p"))
+        }
+    }
+
     @Test func citationNeedsAllItsParts() throws {
         let task = try #require(TaskDefinition.builtIn("LaMP_1"))
         for input in [

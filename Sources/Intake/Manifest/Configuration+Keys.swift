@@ -133,7 +133,8 @@ extension Configuration {
             .number(
                 "stop_seconds", \.stopSeconds, 0...1e6,
                 "Seconds that jobs may take to come to a point from which they can go on, once the daemon is asked to stop or "
-                    + "their time is over; after that their workers are killed, and what they did since that point is lost."),
+                    + "their time is over; after that their workers are killed, and what they did since that point is lost."
+            ),
             .number(
                 "retry_seconds", \.retrySeconds, 0...3600,
                 "Seconds before a job that failed is tried again; twice as long each further time, an hour at most."),

@@ -67,6 +67,7 @@ extension TaskDefinition {
             }
             try finder?.add(item)
         }
+        try requireLabels(examples, of: user)
         guard fraction < 1 else { return examples }
         var random = RandomStream(seed: seed)
         return random.choose(max(1, Int(Double(examples.count) * fraction)), of: examples.count).map { examples[$0] }
@@ -109,6 +110,22 @@ extension TaskDefinition {
     }
 
     // MARK: - Pieces
+
+    /// Where no answer is a label no prediction is ever right, and a search goes by likeness alone. Single ones may be: the
+    /// metrics allow for that.
+    private func requireLabels(_ examples: [Example], of user: User) throws(TaskError) {
+        let needs = metrics.map { type(of: $0).labelNeed }
+        guard needs.contains(where: { $0 != .none }) else { return }
+        let areNumbers = needs.contains(.numbers)
+        let isSound = examples.contains { example in
+            areNumbers ? Scale.measure(example.answer) != nil : labels.number(of: example.answer) >= 0
+        }
+        if isSound { return }
+        let some = kind.labels.prefix(5).map { "\"\(printable($0))\"" }.joined(separator: ", ")
+        throw TaskError(
+            .unknownLabel, place(user), found: "no answer in the history is a label of task \(name)",
+            remedy: "write them as the task does, capitals included; it has \(kind.labels.count), such as \(some)")
+    }
 
     /// An item as retrieval searches and shows it; as its prompt and answer where the task has no retrieval.
     func document(_ item: HistoryItem, of user: User) throws(TaskError) -> String {

@@ -63,6 +63,8 @@ public struct TaskDefinition: Sendable {
     let extent: Extent
     /// Of the history, which steers the search; answers to queries are not scored.
     let metrics: [any Metric]
+    /// As the metrics tell them apart.
+    let labels: Labels
 
     init(
         name: String, lampID: String? = nil, kind: Kind, metrics: [any Metric.Type], history: HistoryForm,
@@ -72,6 +74,7 @@ public struct TaskDefinition: Sendable {
         self.lampID = lampID
         self.kind = kind
         self.metrics = metrics.map { $0.init(labels: kind.labels) }
+        labels = Labels(kind.labels)
         self.history = history
         self.retrieval = retrieval
         self.query = query

@@ -21,6 +21,8 @@ public struct TaskError: Error, Equatable, Sendable, CustomStringConvertible {
         /// An id that is empty, too long, or holds control characters.
         case badID = "bad-id"
         case emptyHistory = "empty-history"
+        /// A history without a single answer that could be right.
+        case unknownLabel = "unknown-label"
         /// A user without a profile text where prompts with retrieval need one.
         case missingProfile = "missing-profile"
         /// A query whose input does not have the task's marker.
