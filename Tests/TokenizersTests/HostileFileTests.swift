@@ -149,7 +149,9 @@ struct HostileFileTests {
             ([3: 2], [4: 0], "byte fallback"), ([3: 2, 35: 0], [4: 0], "byte fallback"),
             ([3: 2, 35: 1], [:], "remove_extra_whitespaces"), ([3: 2, 35: 1], [4: 1], "remove_extra_whitespaces"),
             ([3: 2, 35: 1], [4: 0, 5: 0], "blanks"), ([3: 2, 35: 1, 24: 1], [4: 0], "blanks"),
-            ([3: 2, 35: 1, 41: 3], [4: 0], "bos_id 3"), ([3: 2, 35: 1, 40: 3], [4: 0], "unk_id 3"),
+            ([3: 2, 35: 1, 41: 3], [4: 0], "bos_id 3"),
+            ([3: 2, 35: 1, 41: 0], [4: 0], "no control piece"), ([3: 2, 35: 1, 41: 2], [4: 0], "bos_id 2, which is a"),
+            ([3: 2, 35: 1, 40: 3], [4: 0], "unk_id 3"),
         ] as [([Int: Int], [Int: Int], String?)])
     func otherKindsOfSentencePieceModelsAreRefused(_ trainer: [Int: Int], _ normalizer: [Int: Int], _ says: String?) {
         func message(_ number: UInt8, _ bytes: [UInt8]) -> [UInt8] { [number << 3 | 2, UInt8(bytes.count)] + bytes }

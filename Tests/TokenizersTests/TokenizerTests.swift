@@ -50,6 +50,29 @@ struct TokenizerTests {
         }
     }
 
+    /// What a trainer writes whose texts had `<|>` often: a merge of "<" and "|>".
+    @Test(arguments: [
+        ("byte-level-strings", ""), ("metaspace", #""<":702,"|":703,">":704,"#),
+        ("legacy", #""<":702,"|":703,">":704,"#),
+    ])
+    func noMergeSpellsASpecialToken(_ form: String, _ letters: String) throws {
+        var file = String(decoding: bytes(of: form), as: UTF8.self)
+        for (old, new) in [
+            ("\"added_tokens\":[", #"{"id":700,"content":"<|>","special":true},"#),
+            ("\"vocab\":{", #""<|>":700,"|>":701,"# + letters),
+            ("\"merges\":[", #"["|",">"],["<","|>"],"#),
+        ] {
+            try #require(file.contains(old))
+            file = file.replacing(old, with: old + new, maxReplacements: 1)
+        }
+        let tokenizer = try Tokenizer(contents: Array(file.utf8), path: "tokenizer.json")
+        let ids = tokenizer.encode("a<|>b", bos: false)
+        #expect(!ids.contains(700))
+        #expect(ids.contains(701))
+        #expect(tokenizer.decode(ids) == "a<|>b")
+        #expect(tokenizer.decode([700]) == "")
+    }
+
     @Test(arguments: forms)
     func illFormedBytesCountAsReplacements(_ form: String) throws {
         let tokenizer = try tokenizer(form)

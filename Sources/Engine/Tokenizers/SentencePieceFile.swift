@@ -1,3 +1,5 @@
+import JSON
+
 /// A SentencePiece model file, which is a protocol buffer: its pieces and the settings that change ids.
 struct SentencePieceFile {
     struct Piece {
@@ -86,6 +88,13 @@ struct SentencePieceFile {
             throw TokenizerError(
                 .malformed, path, found: "bos_id \(bos), unk_id \(unknown)",
                 remedy: "ids lie in 0..<\(pieces.count); train with a BOS piece")
+        }
+        // Any other piece could come of a text.
+        guard pieces[Int(bos)].kind == Self.kindControl else {
+            let text = String(decoding: pieces[Int(bos)].text, as: UTF8.self)
+            throw TokenizerError(
+                .malformed, path, found: "bos_id \(bos), which is \(printable(text)) and no control piece",
+                remedy: "bos_id is the number of a control piece; train with a BOS piece")
         }
     }
 

@@ -28,20 +28,20 @@ struct TokenizerFile {
         let vocabulary = try file.vocabulary(section)
         vocabularySize = max(vocabulary.count, Int(specials.values.max() ?? -1) + 1)
         bos = try file.bos(root, specials)
-        let merges = section["merges"]?.array ?? []
+        let special = Set(specials.values)
+        let merges = try file.merges(section["merges"]?.array ?? [], vocabulary, special)
         if section["byte_fallback"]?.bool == true {
             let prefix = try file.prefix(root)
-            let pieces = file.pieces(vocabulary, specials)
+            let pieces = file.pieces(vocabulary, special)
             // With a token for every byte nothing is unknown; files of today leave its name out.
             let unknown = section["unk_token"]?.text.flatMap { specials[$0] ?? file.id(of: $0, vocabulary) } ?? 0
             model = .sentencePiece(
                 SentencePieceBPE(
-                    pieces: pieces, unknown: unknown, rule: .ranks(try file.merges(merges, vocabulary) { $0 }),
-                    prefix: prefix, replacesWholeRuns: true))
+                    pieces: pieces, unknown: unknown, rule: .ranks(merges), prefix: prefix,
+                    replacesWholeRuns: true))
         } else {
             try file.requireByteLevel(root)
             var tokens = [[UInt8]?](repeating: nil, count: vocabulary.count)
-            let special = Set(specials.values)
             for (id, text) in vocabulary.enumerated() {
                 guard let text, !special.contains(Int32(id)) else { continue }
                 guard let bytes = ByteLevelBPE.bytes(of: text) else {
@@ -51,8 +51,7 @@ struct TokenizerFile {
             }
             model = .byteLevel(
                 ByteLevelBPE(
-                    tokens: tokens, merges: try file.merges(merges, vocabulary, ByteLevelBPE.bytes),
-                    ignoresMerges: section["ignore_merges"]?.bool ?? false))
+                    tokens: tokens, merges: merges, ignoresMerges: section["ignore_merges"]?.bool ?? false))
         }
     }
 }
@@ -120,9 +119,11 @@ private struct Fields {
         return id
     }
 
-    /// Pairs of neighbours by rank; `bytes` turns a token's text into the bytes that it stands for.
+    /// Pairs of neighbours by rank.
+    ///
+    /// A trainer writes a merge that spells a special token where its texts had it often enough; text must not get there.
     func merges(
-        _ merges: [JSONNode], _ vocabulary: [[UInt8]?], _ bytes: ([UInt8]) -> [UInt8]?
+        _ merges: [JSONNode], _ vocabulary: [[UInt8]?], _ special: Set<Int32>
     ) throws(TokenizerError) -> [UInt64: (rank: Int32, id: Int32)] {
         let table = PieceTable(vocabulary.enumerated().compactMap { id, text in text.map { ($0, Int32(id)) } })
         var ranks: [UInt64: (rank: Int32, id: Int32)] = [:]
@@ -139,6 +140,7 @@ private struct Fields {
             guard pair.count == 2, let left = table[pair[0]], let right = table[pair[1]],
                 let union = table[pair[0] + pair[1]]
             else { throw malformed("model.merges[\(rank)]", "a pair that is not of the vocabulary") }
+            guard special.isDisjoint(with: [left, right, union]) else { continue }
             let key = ByteLevelBPE.key(left, right)
             // A pair given twice counts where it stands last, as in the tokenizers library.
             ranks[key] = (Int32(rank), union)
@@ -190,9 +192,8 @@ private struct Fields {
         return prepends ? .always : .none
     }
 
-    func pieces(_ vocabulary: [[UInt8]?], _ specials: [String: Int32]) -> [SentencePieceBPE.Piece] {
-        let special = Set(specials.values)
-        return vocabulary.enumerated().map { id, text in
+    func pieces(_ vocabulary: [[UInt8]?], _ special: Set<Int32>) -> [SentencePieceBPE.Piece] {
+        vocabulary.enumerated().map { id, text in
             guard let text, !special.contains(Int32(id)) else { return .special }
             return SentencePieceBPE.byte(spelled: text).map { .byte($0) } ?? .text(text)
         }
