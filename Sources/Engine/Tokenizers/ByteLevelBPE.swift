@@ -21,6 +21,9 @@ struct ByteLevelBPE: Sendable {
         byteIds = (0...255).map { table[[UInt8($0)]] ?? -1 }
     }
 
+    /// The first byte that no token stands for.
+    var missingByte: UInt8? { byteIds.firstIndex(of: -1).map { UInt8($0) } }
+
     static func key(_ left: Int32, _ right: Int32) -> UInt64 {
         UInt64(UInt32(bitPattern: left)) << 32 | UInt64(UInt32(bitPattern: right))
     }

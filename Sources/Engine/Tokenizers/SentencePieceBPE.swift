@@ -26,7 +26,6 @@ struct SentencePieceBPE: Sendable {
     let pieces: [Piece]
     private let table: PieceTable
     private let byteIds: [Int32]
-    private let unknown: Int32
     private let rule: Rule
     private let prefix: Prefix
     /// The tokenizers library gives one U+FFFD a byte where a run of bytes is no text; SentencePiece one an ill-formed part.
@@ -35,14 +34,14 @@ struct SentencePieceBPE: Sendable {
     /// U+2581, which stands for a blank.
     private static let blank: [UInt8] = [0xe2, 0x96, 0x81]
 
-    init(pieces: [Piece], unknown: Int32, rule: Rule, prefix: Prefix, replacesWholeRuns: Bool) {
+    /// - Parameter pieces: with one for every byte, so that no text is unknown.
+    init(pieces: [Piece], rule: Rule, prefix: Prefix, replacesWholeRuns: Bool) {
         self.pieces = pieces
-        self.unknown = unknown
         self.rule = rule
         self.prefix = prefix
         self.replacesWholeRuns = replacesWholeRuns
         var entries: [(bytes: [UInt8], id: Int32)] = []
-        var byteIds = [Int32](repeating: unknown, count: 256)
+        var byteIds = [Int32](repeating: -1, count: 256)
         for (id, piece) in pieces.enumerated() {
             switch piece {
             case .text(let bytes): entries.append((bytes, Int32(id)))
@@ -52,6 +51,13 @@ struct SentencePieceBPE: Sendable {
         }
         table = PieceTable(entries)
         self.byteIds = byteIds
+    }
+
+    /// The first byte that none of `pieces` stands for.
+    static func missingByte(in pieces: [Piece]) -> UInt8? {
+        var isThere = [Bool](repeating: false, count: 256)
+        for case .byte(let byte) in pieces { isThere[Int(byte)] = true }
+        return isThere.firstIndex(of: false).map { UInt8($0) }
     }
 
     func encode(_ text: UnsafeBufferPointer<UInt8>, into ids: inout [Int32]) {

@@ -10,7 +10,6 @@ struct SentencePieceFile {
 
     private(set) var pieces: [Piece] = []
     private(set) var bos: Int32 = 1
-    private(set) var unknown: Int32 = 0
     private(set) var addsPrefix = true
     private let path: String
 
@@ -18,8 +17,7 @@ struct SentencePieceFile {
     private enum Model { static let pieces: UInt64 = 1, trainer: UInt64 = 2, normalizer: UInt64 = 3 }
     private enum Entry { static let piece: UInt64 = 1, score: UInt64 = 2, kind: UInt64 = 3 }
     private enum Trainer {
-        static let modelType: UInt64 = 3, splitByPrefix: UInt64 = 24, byteFallback: UInt64 = 35, unknown: UInt64 = 40
-        static let bos: UInt64 = 41
+        static let modelType: UInt64 = 3, splitByPrefix: UInt64 = 24, byteFallback: UInt64 = 35, bos: UInt64 = 41
     }
     private enum Normalizer {
         static let charsmap: UInt64 = 2, dummyPrefix: UInt64 = 3, removesBlanks: UInt64 = 4, escapesBlanks: UInt64 = 5
@@ -53,7 +51,6 @@ struct SentencePieceFile {
                     case Trainer.modelType: type = field.value
                     case Trainer.splitByPrefix: suffix = field.value != 0
                     case Trainer.byteFallback: fallsBack = field.value != 0
-                    case Trainer.unknown: unknown = Int32(truncatingIfNeeded: field.value)
                     case Trainer.bos: bos = Int32(truncatingIfNeeded: field.value)
                     default: break
                     }
@@ -84,9 +81,9 @@ struct SentencePieceFile {
         guard !pieces.contains(where: { $0.kind == Self.kindUser || $0.kind == Self.kindUnused }) else {
             throw unsupported("user-defined or unused pieces")
         }
-        guard pieces.indices.contains(Int(bos)), pieces.indices.contains(Int(unknown)) else {
+        guard pieces.indices.contains(Int(bos)) else {
             throw TokenizerError(
-                .malformed, path, found: "bos_id \(bos), unk_id \(unknown)",
+                .malformed, path, found: "bos_id \(bos)",
                 remedy: "ids lie in 0..<\(pieces.count); train with a BOS piece")
         }
         // Any other piece could come of a text.
@@ -190,8 +187,13 @@ extension SentencePieceBPE {
             default: .text(piece.text)
             }
         }
+        if let byte = Self.missingByte(in: pieces) {
+            throw TokenizerError(
+                .malformed, path, found: "no byte piece \(Self.spelling(of: byte))",
+                remedy: "byte fallback needs all of <0x00> to <0xFF>; copy the file again")
+        }
         self.init(
-            pieces: pieces, unknown: file.unknown, rule: .scores(file.pieces.map(\.score)),
+            pieces: pieces, rule: .scores(file.pieces.map(\.score)),
             prefix: file.addsPrefix ? .always : .none, replacesWholeRuns: false)
     }
 }

@@ -31,14 +31,18 @@ struct TokenizerFile {
         let special = Set(specials.values)
         let merges = try file.merges(section["merges"]?.array ?? [], vocabulary, special)
         if section["byte_fallback"]?.bool == true {
+            guard section["ignore_merges"]?.bool != true else {
+                throw file.unsupported("model.ignore_merges", "true beside byte_fallback", "false there")
+            }
             let prefix = try file.prefix(root)
             let pieces = file.pieces(vocabulary, special)
-            // With a token for every byte nothing is unknown; files of today leave its name out.
-            let unknown = section["unk_token"]?.text.flatMap { specials[$0] ?? file.id(of: $0, vocabulary) } ?? 0
+            if let byte = SentencePieceBPE.missingByte(in: pieces) {
+                throw file.unsupported(
+                    "model.vocab", "byte_fallback without \(SentencePieceBPE.spelling(of: byte))",
+                    "a token for every byte, <0x00> to <0xFF>")
+            }
             model = .sentencePiece(
-                SentencePieceBPE(
-                    pieces: pieces, unknown: unknown, rule: .ranks(merges), prefix: prefix,
-                    replacesWholeRuns: true))
+                SentencePieceBPE(pieces: pieces, rule: .ranks(merges), prefix: prefix, replacesWholeRuns: true))
         } else {
             try file.requireByteLevel(root)
             var tokens = [[UInt8]?](repeating: nil, count: vocabulary.count)
@@ -49,9 +53,14 @@ struct TokenizerFile {
                 }
                 tokens[id] = bytes
             }
-            model = .byteLevel(
-                ByteLevelBPE(
-                    tokens: tokens, merges: merges, ignoresMerges: section["ignore_merges"]?.bool ?? false))
+            let byteLevel = ByteLevelBPE(
+                tokens: tokens, merges: merges, ignoresMerges: section["ignore_merges"]?.bool ?? false)
+            if let byte = byteLevel.missingByte, let unknown = section["unk_token"], !unknown.isNull {
+                throw file.unsupported(
+                    "model.unk_token", "one that stands for byte \(byte), which has no token",
+                    "a token for every byte, or no unk_token")
+            }
+            model = .byteLevel(byteLevel)
         }
     }
 }
@@ -84,10 +93,6 @@ private struct Fields {
             tokens[Int(id)] = entry.key
         }
         return tokens
-    }
-
-    func id(of text: String, _ vocabulary: [[UInt8]?]) -> Int32? {
-        vocabulary.firstIndex { $0.map { $0.elementsEqual(text.utf8) } ?? false }.map { Int32($0) }
     }
 
     func specialTokens(_ root: JSONNode) throws(TokenizerError) -> [String: Int32] {
@@ -201,11 +206,15 @@ private struct Fields {
 }
 
 extension SentencePieceBPE {
-    /// The byte that `<0xAB>` spells.
+    /// The byte that `<0xAB>` spells; nothing looks a byte up by small letters.
     static func byte(spelled text: [UInt8]) -> UInt8? {
-        guard text.count == 6, text.starts(with: "<0x".utf8), text[5] == UInt8(ascii: ">"),
-            text[3] != UInt8(ascii: "+")
-        else { return nil }
-        return UInt8(String(decoding: text[3..<5], as: UTF8.self), radix: 16)
+        guard text.count == 6, let byte = UInt8(String(decoding: text[3..<5], as: UTF8.self), radix: 16) else {
+            return nil
+        }
+        return text.elementsEqual(spelling(of: byte).utf8) ? byte : nil
+    }
+
+    static func spelling(of byte: UInt8) -> String {
+        "<0x\(byte < 16 ? "0" : "")\(String(byte, radix: 16, uppercase: true))>"
     }
 }
