@@ -8,6 +8,13 @@ struct Expected: Decodable {
         var bos: Int32
         var ids: [[Int32]]
         var decoded: [String]
+        var drawn: Drawn
+    }
+
+    /// Ids that no text gives.
+    struct Drawn: Decodable {
+        var ids: [[Int32]]
+        var decoded: [String]
     }
 
     var texts: [String]

@@ -29,6 +29,16 @@ struct TokenizerTests {
         }
     }
 
+    /// A model may say anything: bytes that are no text, special tokens among them.
+    @Test(arguments: forms)
+    func decodedTextOfAnyIDsIsTheOracles(_ form: String) throws {
+        let drawn = try #require(Expected.all.forms[form]).drawn
+        let tokenizer = try tokenizer(form)
+        for (ids, text) in zip(drawn.ids, drawn.decoded) {
+            #expect(tokenizer.decode(ids).utf8.elementsEqual(text.utf8), "\(ids): \(text.debugDescription)")
+        }
+    }
+
     @Test(arguments: forms)
     func idsOutsideTheVocabularyLeaveNothing(_ form: String) throws {
         let tokenizer = try tokenizer(form)

@@ -4,7 +4,8 @@ usage: python tokenizer-parity.py --primed .build/release/primed [--count 10000]
 
 Each FOLDER has a tokenizer.json or a tokenizer.model; of a Llama 2 folder with only tokenizer.model also both forms of
 tokenizer.json that transformers made of such files are compared. The texts are of many scripts, with control characters, the
-text of special tokens, and invalid UTF-8, of which each ill-formed part counts as U+FFFD. Exit 0 when everything is equal.
+text of special tokens, and invalid UTF-8, of which each ill-formed part counts as U+FFFD. As many lists of ids that no text gives
+are decoded, too. Exit 0 when everything is equal.
 """
 import argparse, json, pathlib, random, shutil, subprocess, sys, tempfile
 import sentencepiece
@@ -53,14 +54,28 @@ def primed(binary, folder, lines, *options):
     return [json.loads(x) for x in done.stdout.split(b"\n")[:-1]]
 
 
-def oracle(folder, texts):
-    file = pathlib.Path(folder, "tokenizer.json")
+def oracle(folder):
+    """What encodes, what decodes, the ids, and those of the bytes."""
+    file = pathlib.Path(folder, "tokenizer.json"); names = [f"<0x{byte:02X}>" for byte in range(256)]
     if not file.exists():
         pieces = sentencepiece.SentencePieceProcessor(str(file.with_name("tokenizer.model")))
-        return [(pieces.encode(t), pieces.decode(pieces.encode(t))) for t in texts]
+        # The unknown piece is no token of any text; it is shown as " \u2047 ", and primed shows no special token.
+        known = [i for i in range(pieces.get_piece_size()) if i != pieces.unk_id()]
+        return pieces.encode, pieces.decode, known, [pieces.piece_to_id(name) for name in names]
     tok = Tokenizer.from_file(str(file)); tok.encode_special_tokens = True
-    ids = [tok.encode(t, add_special_tokens=False).ids for t in texts]
-    return [(i, tok.decode(i)) for i in ids]
+    fallback = [tok.token_to_id(name) for name in names]
+    return lambda t: tok.encode(t, add_special_tokens=False).ids, tok.decode, range(tok.get_vocab_size()), [] if None in fallback else fallback
+
+
+def random_ids(count, seed, known, fallback):
+    """Any ids, and bytes of fallback that are no text or only in part."""
+    rng = random.Random(seed)
+    def part():
+        if not fallback or rng.random() < 0.5: return [rng.choice(known)]
+        if rng.random() < 0.4: return [fallback[rng.randrange(0x80, 0x100)]]
+        run = chr(rng.randrange(*rng.choice(BLOCKS))).encode()
+        return [fallback[byte] for byte in run[: rng.randint(1, len(run))]]
+    return [[i for _ in range(rng.randint(0, 12)) for i in part()] for _ in range(count)]
 
 
 def forms(folder, scratch):
@@ -91,11 +106,13 @@ def main():
             if only.is_file():  # one of a folder's two files alone
                 into = pathlib.Path(scratch, f"of-{only.name}"); into.mkdir(exist_ok=True); shutil.copy(only, into); folder = str(into)
             for name, form in forms(folder, scratch):
-                expected = oracle(form, texts); found = primed(a.primed, form, map(line, rows))
-                back = primed(a.primed, form, [json.dumps(i).encode() + b"\n" for i, _ in expected], "--decode")
-                ids = [n for n in range(len(rows)) if found[n][1:] != expected[n][0]]; decoded = [n for n in range(len(rows)) if back[n] != expected[n][1]]
-                print(f"{name}: {len(rows)} texts, {sum(len(i) for i, _ in expected)} tokens, ids differ in {len(ids)}, decoded texts in {len(decoded)}", flush=True)
-                for n in (ids + decoded)[:5]: print("  ", repr(texts[n][:60]), found[n][1:13], expected[n][0][:12])
+                encode, decode, known, fallback = oracle(form); expected = [encode(t) for t in texts]; found = primed(a.primed, form, map(line, rows))
+                lists = expected + random_ids(a.count, a.seed, known, fallback)
+                back = primed(a.primed, form, [json.dumps(i).encode() + b"\n" for i in lists], "--decode")
+                ids = [n for n in range(len(rows)) if found[n][1:] != expected[n]]; decoded = [n for n in range(len(lists)) if back[n] != decode(lists[n])]
+                print(f"{name}: {len(rows)} texts, {sum(map(len, expected))} tokens, ids differ in {len(ids)}; of {len(lists)} lists decoded texts in {len(decoded)}", flush=True)
+                for n in ids[:5]: print("  ", repr(texts[n][:60]), found[n][1:13], expected[n][:12])
+                for n in decoded[:5]: print("  ", lists[n][:12], repr(back[n][:60]), repr(decode(lists[n])[:60]))
                 wrong += len(ids) + len(decoded) + (len(found) != len(rows))
     sys.exit(1 if wrong else 0)
 

@@ -28,7 +28,8 @@ struct SentencePieceBPE: Sendable {
     private let byteIds: [Int32]
     private let rule: Rule
     private let prefix: Prefix
-    /// The tokenizers library gives one U+FFFD a byte where a run of bytes is no text; SentencePiece one an ill-formed part.
+    /// The tokenizers library gives a U+FFFD for every byte of a run that is no text as a whole; SentencePiece only for the
+    /// bytes that belong to no character.
     private let replacesWholeRuns: Bool
 
     /// U+2581, which stands for a blank.
@@ -113,17 +114,19 @@ struct SentencePieceBPE: Sendable {
         var run: [UInt8] = []
         var isFirst = true
         func flush() {
-            guard !run.isEmpty else { return }
             if replacesWholeRuns, String(validating: run, as: UTF8.self) == nil {
-                for _ in run { text += [0xef, 0xbf, 0xbd] }
+                for _ in run { text += Self.replacement }
             } else {
-                text += String(decoding: run, as: UTF8.self).utf8
+                text += Self.characters(run)
             }
             run = []
         }
         for id in ids where pieces.indices.contains(Int(id)) {
             switch pieces[Int(id)] {
-            case .special: continue
+            case .special:
+                // The tokenizers library takes special tokens away before it looks at bytes.
+                if !replacesWholeRuns { flush() }
+                continue
             case .byte(let byte): run.append(byte)
             case .text(let bytes):
                 flush()
@@ -138,6 +141,22 @@ struct SentencePieceBPE: Sendable {
         // The tokenizers library strips one blank from whatever came out.
         if replacesWholeRuns, prefix != .none, text.first == 0x20 { text.removeFirst() }
         return String(decoding: text, as: UTF8.self)
+    }
+
+    private static let replacement: [UInt8] = [0xef, 0xbf, 0xbd]
+
+    /// `run` with U+FFFD in place of every byte that belongs to no character.
+    private static func characters(_ run: [UInt8]) -> [UInt8] {
+        var text: [UInt8] = []
+        var rest = run[...]
+        while let first = rest.first {
+            let length = max(1, (~first).leadingZeroBitCount)
+            let character = rest.prefix(length)
+            let isWhole = String(validating: character, as: UTF8.self) != nil
+            text += isWhole ? Array(character) : replacement
+            rest = rest.dropFirst(isWhole ? length : 1)
+        }
+        return text
     }
 
     private func spelled(_ piece: [UInt8]) -> [UInt8] {

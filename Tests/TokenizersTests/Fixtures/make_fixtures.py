@@ -23,6 +23,8 @@ HAND = ["", " ", "  ", "\n", "\r\n", "\n\n \n", " a", "a ", "  a  b  ", "\ta\t\t
         "<s>", "</s>", "<unk>", "<0x41>", "<|begin_of_text|>", "<|end_of_text|>x<|eot|>", "▁", "▁▁a ▁b", "e\u0301 é", "\u0301", "👩‍👩‍👧‍👦 👍🏽 🇩🇪", "\u200b\u200d\ufeff", "\u00a0\u3000\u2028x",
         "\x00\x01\x1f\x7f", "!!!\n\n???", " !a", "...a", "ﬁ Å \u212b", "\ufffd", "a" * 50, " " * 30 + "x", "\U0010ffff", "का", "ประเทศไทย", "日本語テキスト", "x\u0085y", "½⅓Ⅷ²"]
 
+BYTES = [f"<0x{byte:02X}>" for byte in range(256)]
+
 
 def texts():
     rng = random.Random(7)
@@ -89,7 +91,25 @@ def expected(path, rows, bos):
     tok = Tokenizer.from_file(str(path))
     tok.encode_special_tokens = True
     ids = [tok.encode(text, add_special_tokens=False).ids for text in rows]
-    return {"bos": bos, "ids": ids, "decoded": [tok.decode(i) for i in ids]}
+    ids_of_bytes = [tok.token_to_id(name) for name in BYTES] if tok.token_to_id(BYTES[0]) else []
+    return {"bos": bos, "ids": ids, "decoded": [tok.decode(i) for i in ids], "drawn": drawn(bos, range(tok.get_vocab_size()), tok.decode, ids_of_bytes)}
+
+
+def drawn(bos, known, decode, ids_of_bytes=()):
+    """Decodings of ids that no text gives: any ids, runs of bytes that are no text or only in part, special tokens between."""
+    rng = random.Random(3)
+    rows = []
+    for _ in range(120):
+        row, length = [], rng.randint(1, 12)
+        while len(row) < length:
+            kind = rng.random()
+            if kind < 0.5 and ids_of_bytes:
+                run = bytearray(chr(rng.randrange(*rng.choice(BLOCKS))).encode())
+                if rng.random() < 0.6: run = run[: rng.randint(1, len(run))] if rng.random() < 0.5 else bytearray([rng.randrange(0x80, 0x100)])
+                row += [ids_of_bytes[byte] for byte in run]
+            else: row.append(bos if kind > 0.95 else rng.choice(known))
+        rows.append(row)
+    return {"ids": rows, "decoded": [decode(row) for row in rows]}
 
 
 def classes():
@@ -124,6 +144,8 @@ def main():
     pieces = sentencepiece.SentencePieceProcessor(model_proto=model)
     ids = [pieces.encode(text) for text in rows]
     forms["sentencepiece"] = {"bos": pieces.bos_id(), "ids": ids, "decoded": [pieces.decode(i) for i in ids]}
+    known = [i for i in range(pieces.get_piece_size()) if i != pieces.unk_id()]  # which SentencePiece shows as " \u2047 "
+    forms["sentencepiece"]["drawn"] = drawn(pieces.bos_id(), known, pieces.decode, [pieces.piece_to_id(name) for name in BYTES])
     dump = lambda value: json.dumps(value, ensure_ascii=True, separators=(",", ":")).replace("],[", "],\n[") + "\n"
     (HERE / "expected.json").write_text(dump({"texts": rows, "forms": forms}))
     (HERE / "classes.json").write_text(json.dumps(classes(), separators=(",", ":")) + "\n")
