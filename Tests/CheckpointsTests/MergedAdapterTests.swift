@@ -66,7 +66,7 @@ import Testing
         let adapters = try three()
         let weights: [[Float]] = [[0.7, -1.2, 0.4], [1.5, 0, -0.3]]
         for rows in [[weights[0]], weights] {
-            let merged = MergedAdapter(adapters, weights: rows, merge: merge, config: config)
+            let merged = try MergedAdapter(adapters, weights: rows, merge: merge, config: config)
             #expect(merged.rank == (merge == .delta ? 6 : 3))
             #expect(merged.pairs.count == 6)
             for site in merged.pairs.keys {
@@ -79,14 +79,14 @@ import Testing
     @Test func deltaIsNoThickerThanNeeded() throws {
         let config = try TinyModel.shape()
         let adapters = try three()
-        #expect(MergedAdapter(adapters, weights: [[0, 0.5, 0]], merge: .delta, config: config).rank == 3)
+        #expect(try MergedAdapter(adapters, weights: [[0, 0.5, 0]], merge: .delta, config: config).rank == 3)
         let twice = [adapters[0], adapters[0]]
-        #expect(MergedAdapter(twice, weights: [[0.5, 0.25]], merge: .delta, config: config).rank == 2)
-        #expect(MergedAdapter(twice, weights: [[0.5, -0.5]], merge: .delta, config: config).rank == 1)
+        #expect(try MergedAdapter(twice, weights: [[0.5, 0.25]], merge: .delta, config: config).rank == 2)
+        #expect(try MergedAdapter(twice, weights: [[0.5, -0.5]], merge: .delta, config: config).rank == 1)
         // More columns than a site has rows.
         let many = try (1...6).map { try TinyAdapter(seed: 10 * $0).read() }
         let weights: [Float] = [1, -1, 0.5, 0.25, 2, -0.75]
-        let merged = MergedAdapter(many, weights: [weights], merge: .delta, config: config)
+        let merged = try MergedAdapter(many, weights: [weights], merge: .delta, config: config)
         #expect(merged.rank <= 8)
         for site in merged.pairs.keys {
             expectEqual(product(merged, site, config), delta(many, weights, site, .delta, config), "\(site)")
@@ -96,7 +96,7 @@ import Testing
     @Test func deltaHoldsNoSharersOwnRows() throws {
         let config = try TinyModel.shape()
         let adapters = try three()
-        let merged = MergedAdapter(adapters, weights: [[0.7, -1.2, 0.4]], merge: .delta, config: config)
+        let merged = try MergedAdapter(adapters, weights: [[0.7, -1.2, 0.4]], merge: .delta, config: config)
         func cosine(_ left: ArraySlice<Float>, _ right: ArraySlice<Float>) -> Float {
             func dot(_ x: ArraySlice<Float>, _ y: ArraySlice<Float>) -> Float {
                 zip(x, y).reduce(0) { $0 + $1.0 * $1.1 }
@@ -116,7 +116,7 @@ import Testing
 
     @Test(arguments: Merge.allCases) func theBaseIsZeros(merge: Merge) throws {
         let config = try TinyModel.shape()
-        let merged = MergedAdapter(try three(), weights: [[0, 0, 0]], merge: merge, config: config)
+        let merged = try MergedAdapter(try three(), weights: [[0, 0, 0]], merge: merge, config: config)
         #expect(merged.rank == 1)
         #expect(merged.pairs.values.allSatisfy { $0.a.allSatisfy { $0 == 0 } && $0.b.allSatisfy { $0 == 0 } })
         #expect(try merged.files(baseName: "b", card: "").count == 3)
@@ -125,7 +125,7 @@ import Testing
     @Test(arguments: Merge.allCases) func readsBackAsWritten(merge: Merge) throws {
         let config = try TinyModel.shape()
         let adapters = try three()
-        let merged = MergedAdapter(adapters, weights: [[0.7, -1.2, 0.4]], merge: merge, config: config)
+        let merged = try MergedAdapter(adapters, weights: [[0.7, -1.2, 0.4]], merge: merge, config: config)
         let folder = TemporaryFolder()
         let files = try merged.files(baseName: "a \"base\"\n", card: "# A card\n")
         for file in files { folder.write(file.name, file.bytes) }
@@ -135,7 +135,7 @@ import Testing
             #expect(read.pairs[site]?.a.floats() == pair.a && read.pairs[site]?.b.floats() == pair.b)
             #expect(read.pairs[site]?.scale == 1)
         }
-        let again = MergedAdapter(adapters, weights: [[0.7, -1.2, 0.4]], merge: merge, config: config)
+        let again = try MergedAdapter(adapters, weights: [[0.7, -1.2, 0.4]], merge: merge, config: config)
         let bytes = try again.files(baseName: "a \"base\"\n", card: "# A card\n")
         #expect(bytes.map(\.bytes) == files.map(\.bytes))
         let configuration = try readJSON("\(folder.path)/adapter_config.json")
@@ -145,11 +145,28 @@ import Testing
         #expect(configuration["target_modules"] == .list(["q_proj", "v_proj", "down_proj"].map(JSONValue.string)))
     }
 
+    /// LAPACK's own refusals of NaN, beside which its other failures cannot be brought about.
+    @Test func whatLAPACKDoesNotDoIsNoMerge() {
+        let spoilt: [Double] = [1, .nan, 0, 1, 2, 3]
+        #expect(throws: LAPACKError.self) { _ = try ThinQR(spoilt, rows: 3, columns: 2) }
+        #expect(throws: LAPACKError.self) { _ = try ThinSVD(spoilt, rows: 3, columns: 2) }
+        let site = AdapterSite(layer: 3, module: .down)
+        let failures: [(status: Int32, code: CheckpointError.Code)] = [
+            (-1010, .unavailable), (-1011, .unavailable), (4, .notFinite),
+        ]
+        for (status, code) in failures {
+            #expect(throws: LAPACKError.self) { try LAPACKError.check(status, "dgesvd") }
+            expect(code, saying: "layers.3.mlp.down_proj: LAPACK's dgesvd gives \(status)") {
+                throw CheckpointError(merging: site, LAPACKError(routine: "dgesvd", status: status))
+            }
+        }
+    }
+
     @Test func refusesToWriteWhatIsNotFinite() throws {
         let config = try TinyModel.shape()
         for merge in Merge.allCases {
             for weight in [Float.infinity, .nan] {
-                let merged = MergedAdapter(try three(), weights: [[weight, 1, 1]], merge: merge, config: config)
+                let merged = try MergedAdapter(try three(), weights: [[weight, 1, 1]], merge: merge, config: config)
                 expect(.notFinite, saying: "lower the weights' bound") { _ = try merged.files(baseName: "b", card: "") }
             }
         }

@@ -44,30 +44,24 @@ struct LowRankProduct {
     /// b a = (Qb Rb)(Qa Ra)^T = Qb (Rb Ra^T) Qa^T, and only the small matrix in the middle needs an SVD. Components below
     /// a billionth of the largest are less than the rounding of the rest and are left out; the largest number of each
     /// row of a is made positive, so that the signs do not depend on the library.
-    func components() -> Components {
+    func components() throws(LAPACKError) -> Components {
         guard rank > 0 else { return Components(rank: 0, a: [], b: []) }
         guard b.allSatisfy(\.isFinite) else { return unfactored }
-        let left = ThinQR(b, rows: out, columns: rank)
-        let right = ThinQR(a, rows: input, columns: rank)
-        var core = multiply(left.r, left.rank, rank, right.r, right.rank, transposed: true)
-        let width = min(left.rank, right.rank)
-        var values = [Double](repeating: 0, count: width)
-        var u = [Double](repeating: 0, count: left.rank * width)
-        var v = [Double](repeating: 0, count: width * right.rank)
-        var rest = [Double](repeating: 0, count: width)
-        let status = LAPACKE_dgesvd(
-            LAPACK_COL_MAJOR, Int8(UInt8(ascii: "S")), Int8(UInt8(ascii: "S")), Int32(left.rank), Int32(right.rank),
-            &core,
-            Int32(left.rank), &values, &u, Int32(left.rank), &v, Int32(width), &rest)
-        guard status == 0, let largest = values.first else { return unfactored }
-        let least = max(largest * 1e-9, noise)
-        let kept = values.prefix { $0 > least }.count
+        let left = try ThinQR(b, rows: out, columns: rank)
+        let right = try ThinQR(a, rows: input, columns: rank)
+        let core = multiply(left.r, left.rank, rank, right.r, right.rank, transposed: true)
+        let svd = try ThinSVD(core, rows: left.rank, columns: right.rank)
+        var u = svd.u
+        let least = max((svd.values.first ?? 0) * 1e-9, noise)
+        let kept = svd.values.prefix { $0 > least }.count
         guard kept > 0 else { return Components(rank: 0, a: [], b: []) }
         // Rows of v are the components; as columns they multiply Qa.
         var rows = [Double](repeating: 0, count: right.rank * kept)
         for component in 0..<kept {
-            let half = values[component].squareRoot()
-            for index in 0..<right.rank { rows[component * right.rank + index] = half * v[index * width + component] }
+            let half = svd.values[component].squareRoot()
+            for index in 0..<right.rank {
+                rows[component * right.rank + index] = half * svd.v[index * svd.values.count + component]
+            }
             for index in 0..<left.rank { u[component * left.rank + index] *= half }
         }
         var thinA = multiply(right.q, input, right.rank, rows, kept, transposed: false)
@@ -82,26 +76,66 @@ struct LowRankProduct {
         return Components(rank: kept, a: thinA.map(Float.init), b: thinB.map(Float.init))
     }
 
-    /// What was added, side by side: where infinite weights leave no singular values, and the writer refuses the result.
+    /// What was added, side by side: where infinite weights leave no singular values. The writer refuses the result, and it
+    /// never stands for finite numbers, of which it would show the sharers' own factors.
     private var unfactored: Components { Components(rank: rank, a: a.map(Float.init), b: b.map(Float.init)) }
 }
 
+/// A routine of LAPACK that did not do its work: what it left behind is no result.
+struct LAPACKError: Error {
+    let routine: String
+    let status: Int32
+
+    /// Whether there was no memory for the routine's own numbers.
+    var lacksMemory: Bool { status == LAPACK_WORK_MEMORY_ERROR || status == LAPACK_TRANSPOSE_MEMORY_ERROR }
+
+    static func check(_ status: Int32, _ routine: String) throws(LAPACKError) {
+        guard status == 0 else { throw LAPACKError(routine: routine, status: status) }
+    }
+}
+
+/// A matrix `[rows, columns]`, column-major, as u `[rows, n]` times its `n` singular values times v `[n, columns]`.
+struct ThinSVD {
+    /// From the largest down.
+    var values: [Double]
+    var u: [Double]
+    var v: [Double]
+
+    init(_ matrix: [Double], rows: Int, columns: Int) throws(LAPACKError) {
+        let width = min(rows, columns)
+        var matrix = matrix
+        values = [Double](repeating: 0, count: width)
+        u = [Double](repeating: 0, count: rows * width)
+        v = [Double](repeating: 0, count: width * columns)
+        var rest = [Double](repeating: 0, count: width)
+        let kind = Int8(UInt8(ascii: "S"))
+        try LAPACKError.check(
+            LAPACKE_dgesvd(
+                LAPACK_COL_MAJOR, kind, kind, Int32(rows), Int32(columns), &matrix, Int32(rows), &values, &u,
+                Int32(rows),
+                &v, Int32(width), &rest), "dgesvd")
+    }
+}
+
 /// A tall matrix, column-major, as an orthonormal `[rows, rank]` times an upper `[rank, columns]`.
-private struct ThinQR {
+struct ThinQR {
     let rank: Int
     var q: [Double]
     var r: [Double]
 
-    init(_ matrix: [Double], rows: Int, columns: Int) {
+    init(_ matrix: [Double], rows: Int, columns: Int) throws(LAPACKError) {
         rank = min(rows, columns)
         q = matrix
         var reflectors = [Double](repeating: 0, count: rank)
-        LAPACKE_dgeqrf(LAPACK_COL_MAJOR, Int32(rows), Int32(columns), &q, Int32(rows), &reflectors)
+        try LAPACKError.check(
+            LAPACKE_dgeqrf(LAPACK_COL_MAJOR, Int32(rows), Int32(columns), &q, Int32(rows), &reflectors), "dgeqrf")
         r = [Double](repeating: 0, count: rank * columns)
         for column in 0..<columns {
             for row in 0...min(column, rank - 1) { r[column * rank + row] = q[column * rows + row] }
         }
-        LAPACKE_dorgqr(LAPACK_COL_MAJOR, Int32(rows), Int32(rank), Int32(rank), &q, Int32(rows), reflectors)
+        try LAPACKError.check(
+            LAPACKE_dorgqr(LAPACK_COL_MAJOR, Int32(rows), Int32(rank), Int32(rank), &q, Int32(rows), reflectors),
+            "dorgqr")
         q.removeLast((columns - rank) * rows)
     }
 }

@@ -30,7 +30,9 @@ public struct MergedAdapter: Sendable {
     /// the file does not hold the sharers' factors side by side; its rank is that of the largest product. Where every
     /// weight is 0 the pairs are zeros of rank 1: the base.
     /// - Parameter weights: `[1][k]` for all layers, or `[layers][k]`.
-    public init(_ adapters: [Adapter], weights: [[Float]], merge: Merge, config: LlamaConfig) {
+    public init(
+        _ adapters: [Adapter], weights: [[Float]], merge: Merge, config: LlamaConfig
+    ) throws(CheckpointError) {
         precondition(weights.count == 1 || weights.count == config.layers, "one row of weights, or one a layer")
         precondition(weights.allSatisfy { $0.count == adapters.count }, "a weight for every adapter")
         let sites = Set(adapters.flatMap(\.pairs.keys)).sorted()
@@ -45,7 +47,9 @@ public struct MergedAdapter: Sendable {
             case .delta:
                 var product = LowRankProduct(input: shape.input, out: shape.out)
                 for part in parts { product.add(part.pair, weight: part.weight) }
-                components[site] = product.components()
+                do { components[site] = try product.components() } catch {
+                    throw CheckpointError(merging: site, error)
+                }
             case .factors: components[site] = Self.sum(parts, input: shape.input, out: shape.out)
             }
         }
@@ -84,5 +88,16 @@ public struct MergedAdapter: Sendable {
             for row in 0..<out { pair.b[row * rank + component] = thin.b[component * out + row] }
         }
         return pair
+    }
+}
+
+extension CheckpointError {
+    /// A merge that could not be factored.
+    init(merging site: AdapterSite, _ error: LAPACKError) {
+        let found = "LAPACK's \(error.routine) gives \(error.status) for the merge"
+        self =
+            error.lacksMemory
+            ? CheckpointError(.unavailable, site.peftName, found: found, remedy: "free memory, or wait")
+            : CheckpointError(.notFinite, site.peftName, found: found, remedy: "lower the weights' bound")
     }
 }

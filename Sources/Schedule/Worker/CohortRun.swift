@@ -135,7 +135,7 @@ struct CohortRun {
         try Files.writeAtomically(try privacyJSON(record), to: "\(staging)/privacy.json", durable: false)
         try Files.writeAtomically(reportHTML(record), to: "\(staging)/report.html", durable: false)
         if result.status != .held {
-            let merged = MergedAdapter(
+            let merged = try MergedAdapter(
                 sharers.map(\.adapter), weights: run.weights.map { $0.map(Float.init) }, merge: settings.merge,
                 config: inputs.folder.config)
             try Files.makeDirectories("\(staging)/adapter")
