@@ -229,8 +229,9 @@ struct RefusalTests {
         let found = try model.generate(
             [Request(prompt: full), Request(prompt: Array(full.dropLast(4)))], mixtures: [.base], merge: .delta,
             progress: nil)
-        #expect(found[0].tokens.count <= 1)
-        #expect(found[1].tokens.count <= 5)
+        // transformers' own: five from four free positions, since the last token needs none.
+        #expect(found.map(\.tokens) == [[22], [22, 22, 26, 33, 15]])
+        #expect(found.map(\.ended) == [false, false])
     }
 
     @Test("Weights that overflow end in an error, not in tokens")

@@ -73,6 +73,7 @@ struct NumberFormatTests {
         do { _ = try languageModel(folder, options: options) } catch { #expect(error.code == .deviceNotReady) }
         options.device = .cuda(0)
         options.deviceBytes = 1 << 50
+        #expect(throws: LlamaError.self) { _ = try languageModel(folder, options: options) }
         do { _ = try languageModel(folder, options: options) } catch { #expect(error.code == .memory) }
     }
 }
