@@ -43,7 +43,6 @@ import Testing
             TensorFile.file(header: Array(header.utf8), numbers: [9, 9, 9, 9, 0, 0, 0x80, 0x3f, 9, 9, 9, 9]))
         #expect(read["a"]?.floats() == [1])
         #expect(read["none"]?.floats() == [])
-        #expect(read.metadata == ["format": "pt"])
     }
 
     /// The largest numbers, and infinity and NaN of both signs, in the bits of each type.
@@ -205,6 +204,6 @@ import Testing
         #expect(read.names == ["a", "b \"quoted\""])
         #expect(read["a"]?.floats() == [1, 2])
         #expect(read["b \"quoted\""]?.floats() == [3])
-        #expect(read.metadata == ["format": "pt"])
+        #expect(bytes.firstRange(of: Array(#""__metadata__":{"format":"pt"}"#.utf8)) != nil)
     }
 }

@@ -164,19 +164,6 @@ struct KernelTests {
         }
     }
 
-    @Test("Sums", arguments: [1, 16, 37])
-    func add(_ n: Int) {
-        var numbers = Numbers(n)
-        let (x, y) = (numbers.array(n), numbers.array(n))
-        for set in instructionSets {
-            with(set) {
-                var found = y
-                pk_add(&found, x, Int64(n))
-                #expect(found == zip(x, y).map { $0 + $1 })
-            }
-        }
-    }
-
     @Test("Rotation of every head by halves", arguments: [2, 10, 36, 64, 128])
     func rope(_ d: Int) {
         let heads = 3

@@ -136,7 +136,6 @@ public final class Feeder {
             guard let tensor = file[name] else { throw Surprise(description: "a name without a tensor") }
             entries.append(.init(name, tensor.shape, try numbers(of: tensor)))
         }
-        _ = file.metadata.map { $0.key.utf8.count + $0.value.utf8.count }
         write("adapter_model.safetensors", Safetensors.encoded(entries))
         let copy = try Safetensors("\(folder)/adapter_model.safetensors")
         for entry in entries {

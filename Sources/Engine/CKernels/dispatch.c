@@ -53,6 +53,4 @@ void pk_matmul_swiglu(const float *x, int64_t ldx, int64_t rows, pk_matrix w, in
   CALL(matmul_swiglu, x, ldx, rows, w, n, y, ldy)
 }
 
-void pk_add(float *y, const float *x, int64_t n) { CALL(add, y, x, n) }
-
 void pk_attend(pk_attention attention, float *scratch) { CALL(attend, attention, scratch) }

@@ -14,7 +14,6 @@
   void pk_swiglu_##set(const float *x, int64_t ldx, int64_t rows, int64_t n, float *y, int64_t ldy);                \
   void pk_matmul_swiglu_##set(const float *x, int64_t ldx, int64_t rows, pk_matrix w, int64_t n, float *y,          \
                               int64_t ldy);                                                                         \
-  void pk_add_##set(float *y, const float *x, int64_t n);                                                           \
   void pk_attend_##set(pk_attention attention, float *scratch);
 
 PK_VARIANT(generic)

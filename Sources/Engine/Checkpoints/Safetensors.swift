@@ -4,8 +4,6 @@ import Posix
 /// A safetensors file, mapped; every offset, shape and length is checked before this value exists.
 public struct Safetensors: Sendable {
     public let path: String
-    /// The header's `__metadata__`, empty where there is none.
-    public let metadata: [String: String]
     private let tensors: [String: StoredTensor]
 
     /// The tensors' names in order.
@@ -22,7 +20,6 @@ public struct Safetensors: Sendable {
         let file = try map(path)
         let start = try Self.headerEnd(of: file)
         var tensors: [String: StoredTensor] = [:]
-        var metadata: [String: String] = [:]
         let header = try file.withBytes { (bytes) throws(CheckpointError) in
             try readJSON(UnsafeRawBufferPointer(rebasing: bytes[8..<start]), place: "\(path): header")
         }
@@ -33,14 +30,13 @@ public struct Safetensors: Sendable {
             }
             let entry = JSONFields(place: place, object: object)
             if member.key == "__metadata__" {
-                for pair in try entry.texts() { metadata[pair.name] = pair.text }
+                _ = try entry.texts()
             } else {
                 tensors[member.key] = try Self.tensor(member.key, entry, file: file, start: start)
             }
         }
         try Self.checkOverlap(of: tensors.values, path: path)
         self.tensors = tensors
-        self.metadata = metadata
     }
 
     /// Where the numbers begin.
@@ -90,9 +86,7 @@ public struct Safetensors: Sendable {
             length = product
         }
         let room = file.bytes.count - start
-        guard offsets.count == 2, offsets[0] >= 0, offsets[0] <= offsets[1],
-            offsets[1] <= room
-        else {
+        guard offsets[0] >= 0, offsets[0] <= offsets[1], offsets[1] <= room else {
             throw CheckpointError(
                 .truncated, place, found: "offsets \(offsets) where the file has \(room) bytes of numbers",
                 remedy: "copy the file again; it is cut off")

@@ -142,8 +142,12 @@ public final class Llama<B: Backend>: LanguageModel {
         var mixtureOf: [Int] = []
         for mixture in mixtures {
             let mixture = mixture.isBase ? .base : mixture
-            if !distinct.contains(mixture) { distinct.append(mixture) }
-            mixtureOf.append(distinct.firstIndex(of: mixture)!)
+            if let index = distinct.firstIndex(of: mixture) {
+                mixtureOf.append(index)
+            } else {
+                mixtureOf.append(distinct.count)
+                distinct.append(mixture)
+            }
         }
         var run = Run(self, Plan(requests, mixtureOf: mixtureOf))
         try run.go(distinct, merge: merge, progress: progress)

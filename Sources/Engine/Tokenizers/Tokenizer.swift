@@ -12,7 +12,8 @@ public struct Tokenizer: Sendable {
     public let bos: Int32
     private let model: Model
 
-    private enum Model: Sendable {
+    /// What makes ids of text, of either generation.
+    enum Model: Sendable {
         case byteLevel(ByteLevelBPE)
         case sentencePiece(SentencePieceBPE)
     }
@@ -31,10 +32,7 @@ public struct Tokenizer: Sendable {
             let file = try TokenizerFile(contents, path: path)
             bos = file.bos
             vocabularySize = file.vocabularySize
-            switch file.model {
-            case .byteLevel(let model): self.model = .byteLevel(model)
-            case .sentencePiece(let model): self.model = .sentencePiece(model)
-            }
+            model = file.model
             return
         }
         let file = try SentencePieceFile(contents, path: path)

@@ -4,12 +4,7 @@ import JSON
 ///
 /// Everything that changes ids must be of a known form; what is not is refused by name, never ignored.
 struct TokenizerFile {
-    enum Model {
-        case byteLevel(ByteLevelBPE)
-        case sentencePiece(SentencePieceBPE)
-    }
-
-    private(set) var model: Model
+    private(set) var model: Tokenizer.Model
     private(set) var bos: Int32
     private(set) var vocabularySize: Int
 

@@ -40,8 +40,6 @@ void pk_rms_norm(const float *x, int64_t ldx, int64_t rows, int64_t n, const flo
 void pk_swiglu(const float *x, int64_t ldx, int64_t rows, int64_t n, float *y, int64_t ldy);
 //   the product and the gate in one
 void pk_matmul_swiglu(const float *x, int64_t ldx, int64_t rows, pk_matrix w, int64_t n, float *y, int64_t ldy);
-// y += x, over n numbers.
-void pk_add(float *y, const float *x, int64_t n);
 // Rotates one row of heads, [heads, d] in halves (Hugging Face's layout), by cosines and sines [d / 2].
 void pk_rope(float *x, int64_t heads, int64_t d, const float *cosines, const float *sines);
 // Row `token` of a packed table [vocabulary, k] into y.
