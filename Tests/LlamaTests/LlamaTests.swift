@@ -75,7 +75,7 @@ struct ParityTests {
 
 @Suite("What a batch may not change")
 struct InvarianceTests {
-    @Test("Threads, token budget, cache size and batch leave every bit alone", arguments: Fixture.tiny)
+    @Test("Threads, token budget, cache size and order leave every bit of a call alone", arguments: Fixture.tiny)
     func sameBits(_ name: String) throws {
         let fixture = try Fixture(name)
         func run(_ requests: [Request], _ change: (inout EngineOptions) -> Void) throws -> [Completion] {
@@ -91,7 +91,8 @@ struct InvarianceTests {
         #expect(try run(requests.reversed()) { $0.threads = 2 } == reference.reversed())
     }
 
-    @Test("A request alone gets the likelihood it gets in company", arguments: Fixture.tiny)
+    /// A mixture's bits follow from its call's rows, which say whether it is folded into the weights.
+    @Test("The base gives a request alone the bits that it gives in company", arguments: Fixture.tiny)
     func alone(_ name: String) throws {
         let fixture = try Fixture(name)
         let model = try fixture.model()
@@ -101,6 +102,12 @@ struct InvarianceTests {
             let one = try model.generate([request], mixtures: [.base], merge: .delta, progress: nil)
             #expect(one[0] == all[index])
         }
+        let mixtures = [.base] + fixture.mixtures
+        let beside = try model.generate(
+            mixtures.indices.flatMap { fixture.requests(mixture: $0, scoring: true) }, mixtures: mixtures,
+            merge: .delta,
+            progress: nil)
+        #expect(Array(beside.prefix(all.count)) == all)
     }
 
     @Test("Weights of zero are the base, to the bit", arguments: Fixture.tiny)

@@ -1,7 +1,7 @@
 import JSON
 
 extension LlamaConfig {
-    /// Reads config.json in `folder`, and generation_config.json's begin and end tokens where there are some.
+    /// Reads config.json in `folder`, and generation_config.json's end tokens where there are some.
     ///
     /// Both spellings of the rotary settings are read (`rope_scaling` with `rope_theta`, and `rope_parameters`); where
     /// both are given they must agree, since a reader of only one would silently be wrong.

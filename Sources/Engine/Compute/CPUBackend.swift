@@ -4,8 +4,9 @@ import Posix
 
 /// The CPU's backend: it needs nothing but the machine and defines what each operation means.
 ///
-/// An operation's rows are cut into tiles, which threads take one by one; a row's result depends on the row alone, so
-/// neither the tiles nor the threads nor the batch change a bit of it.
+/// An operation's rows are cut into tiles, which threads take one by one; a row's result depends on the row and the weights
+/// alone, so neither the tiles nor the threads change a bit of it, nor does the batch where the base is asked. Whether a
+/// mixture is folded into the weights follows from all rows of the call (`setMixtures`), and its last bits with it.
 public final class CPUBackend: Backend, @unchecked Sendable {
     public typealias Matrix = PackedMatrix
     public typealias Vector = [Float]

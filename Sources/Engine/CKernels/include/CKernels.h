@@ -23,7 +23,7 @@ typedef struct {
 } pk_matrix;
 
 int64_t pk_packed_bytes(int64_t n, int64_t k, bool bf16);
-// Packs rows [n, k] into `panels` at output column `at`, a multiple of 32 or the end of what was packed before.
+// Packs rows [n, k] into `panels` as output columns from `at` on, any column, and leaves the others as they are.
 // `source` may be unaligned; source_bf16 says how its numbers are stored, bf16 how they are to be.
 void pk_pack(const void *source, bool source_bf16, int64_t n, int64_t k, void *panels, bool bf16, int64_t at);
 
