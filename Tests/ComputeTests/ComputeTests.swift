@@ -164,6 +164,17 @@ struct KernelTests {
         }
     }
 
+    @Test("Packed numbers by their inputs", arguments: [1, 32, 33, 96, 100])
+    func byInput(_ n: Int) {
+        let k = 7
+        var numbers = Numbers(n)
+        let values = numbers.array(n * k)
+        let matrix = values.withUnsafeBytes {
+            PackedMatrix([MatrixPart(bytes: $0, isBF16: false, rows: n)], width: k, keepBF16: true)
+        }
+        #expect(matrix.byInput() == (0..<n * k).map { values[$0 % n * k + $0 / n] })
+    }
+
     @Test("Rotation of every head by halves", arguments: [2, 10, 36, 64, 128])
     func rope(_ d: Int) {
         let heads = 3

@@ -39,12 +39,8 @@ struct Loaded<B: Backend> {
                     layer.bank[module.rawValue].map { (part, module, $0) }
                 }
                 let width = SmallModel.size(modules[0], shape).width
-                let a = present.flatMap { $0.2.a }
-                var transposed = [Float](repeating: 0, count: a.count)
-                let columns = a.count / width
-                for row in 0..<columns { for i in 0..<width { transposed[i * columns + row] = a[row * width + i] } }
                 return BankGroup(
-                    a: try matrix([a], width: width), transposedA: transposed,
+                    a: try matrix([present.flatMap { $0.2.a }], width: width),
                     outputs: try present.map { part, module, pair in
                         guard modules.contains(.gate) else { return (part, try matrix([pair.b], width: stacked)) }
                         return (

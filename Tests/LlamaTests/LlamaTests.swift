@@ -110,6 +110,18 @@ struct InvarianceTests {
         #expect(Array(beside.prefix(all.count)) == all)
     }
 
+    @Test("A bank takes its adapters' stacked numbers, once", arguments: Fixture.tiny)
+    func bankBytes(_ name: String) throws {
+        let fixture = try Fixture(name)
+        let stacked = fixture.adapters.count * (fixture.adapters.map(\.rank).max() ?? 0)
+        let sites = Set(fixture.adapters.flatMap(\.pairs.keys))
+        let wanted = sites.reduce(0) { sum, site in
+            let shape = fixture.folder.config.shape(of: site.module)
+            return sum + 4 * stacked * (shape.input + shape.out)
+        }
+        #expect(try fixture.model().statistics.bankBytes == wanted)
+    }
+
     @Test("Weights of zero are the base, to the bit", arguments: Fixture.tiny)
     func zeroIsBase(_ name: String) throws {
         let fixture = try Fixture(name)

@@ -65,14 +65,11 @@ public struct LayerWeights<B: Backend> {
 public struct BankGroup<Matrix> {
     /// Every module's stacked A, `[modules * slots * rank, in]`.
     public var a: Matrix
-    /// The same transposed, `[in, modules * slots * rank]`, from which a mixture is folded into weights.
-    public var transposedA: [Float]
     /// Each module's part in the layer's matrix and its stacked B, `[out, slots * rank]`, scale included.
     public var outputs: [(part: Int, b: Matrix)]
 
-    public init(a: Matrix, transposedA: [Float], outputs: [(part: Int, b: Matrix)]) {
+    public init(a: Matrix, outputs: [(part: Int, b: Matrix)]) {
         self.a = a
-        self.transposedA = transposedA
         self.outputs = outputs
     }
 }

@@ -60,7 +60,7 @@ extension CPUBackend {
     ) {
         let ld = group.a.columns
         let stacked = shape.slots * shape.rank
-        var mixed = group.transposedA  // [in, modules * slots * rank]
+        var mixed = group.a.byInput()  // [in, modules * slots * rank]
         mixed.withUnsafeMutableBufferPointer { mixed in
             let a = mixed.baseAddress!
             for row in 0..<matrix.width {

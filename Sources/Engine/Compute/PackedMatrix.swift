@@ -88,6 +88,22 @@ public final class PackedMatrix: @unchecked Sendable {
 
     func restore(from other: PackedMatrix) { panels.copyMemory(from: other.panels, byteCount: byteCount) }
 
+    /// The numbers of float32 panels as `[width, columns]`.
+    func byInput() -> [Float] {
+        precondition(!isBF16, "only float32 panels are read")
+        let source = panels.assumingMemoryBound(to: Float.self)
+        return [Float](unsafeUninitializedCapacity: width * columns) { numbers, count in
+            guard let target = numbers.baseAddress else { return }
+            for first in stride(from: 0, to: columns, by: 32) {
+                for i in 0..<width {
+                    (target + i * columns + first).initialize(
+                        from: source + first * width + i * 32, count: min(32, columns - first))
+                }
+            }
+            count = width * columns
+        }
+    }
+
     var raw: pk_matrix { pk_matrix(panels: panels, n: Int64(columns), k: Int64(width), bf16: isBF16) }
 
     private static func zeroed(_ bytes: Int) -> UnsafeMutableRawPointer {

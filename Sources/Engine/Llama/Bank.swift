@@ -69,14 +69,11 @@ struct Bank<B: Backend> {
                 ))
         }
         let columns = present.count * stacked
-        var transposed = [Float](repeating: 0, count: a.count)
-        for row in 0..<columns { for i in 0..<input { transposed[i * columns + row] = a[row * input + i] } }
-        byteCount += 4 * transposed.count
         return BankGroup(
             a: try matrix(a) { a throws(ComputeError) in
                 try backend.matrix([MatrixPart(bytes: a, isBF16: false, rows: columns)], width: input)
             },
-            transposedA: transposed, outputs: outputs)
+            outputs: outputs)
     }
 
     private mutating func matrix(
