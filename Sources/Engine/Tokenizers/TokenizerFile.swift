@@ -19,12 +19,13 @@ struct TokenizerFile {
                 throw file.unsupported("model.\(key)", "a value", "null")
             }
         }
-        let specials = try file.specialTokens(root)
         let vocabulary = try file.vocabulary(section)
+        let table = PieceTable(vocabulary.enumerated().compactMap { id, text in text.map { ($0, Int32(id)) } })
+        let specials = try file.specialTokens(root, table)
         vocabularySize = max(vocabulary.count, Int(specials.values.max() ?? -1) + 1)
         bos = try file.bos(root, specials)
         let special = Set(specials.values)
-        let merges = try file.merges(section["merges"]?.array ?? [], vocabulary, special)
+        let merges = try file.merges(section["merges"]?.array ?? [], table, special)
         if section["byte_fallback"]?.bool == true {
             guard section["ignore_merges"]?.bool != true else {
                 throw file.unsupported("model.ignore_merges", "true beside byte_fallback", "false there")
@@ -90,7 +91,8 @@ private struct Fields {
         return tokens
     }
 
-    func specialTokens(_ root: JSONNode) throws(TokenizerError) -> [String: Int32] {
+    /// Ids of special tokens; the vocabulary's own go before those that stand beside them, as in the tokenizers library.
+    func specialTokens(_ root: JSONNode, _ vocabulary: PieceTable) throws(TokenizerError) -> [String: Int32] {
         var specials: [String: Int32] = [:]
         for (index, token) in (root["added_tokens"]?.array ?? []).enumerated() {
             guard let text = token["content"]?.text, let id = token["id"]?.id else {
@@ -99,7 +101,7 @@ private struct Fields {
             guard token["special"]?.bool == true else {
                 throw unsupported("added_tokens[\(index)]", text, "special added tokens only")
             }
-            specials[text] = id
+            specials[text] = vocabulary[Array(text.utf8)] ?? id
         }
         return specials
     }
@@ -123,9 +125,8 @@ private struct Fields {
     ///
     /// A trainer writes a merge that spells a special token where its texts had it often enough; text must not get there.
     func merges(
-        _ merges: [JSONNode], _ vocabulary: [[UInt8]?], _ special: Set<Int32>
+        _ merges: [JSONNode], _ vocabulary: PieceTable, _ special: Set<Int32>
     ) throws(TokenizerError) -> [UInt64: (rank: Int32, id: Int32)] {
-        let table = PieceTable(vocabulary.enumerated().compactMap { id, text in text.map { ($0, Int32(id)) } })
         var ranks: [UInt64: (rank: Int32, id: Int32)] = [:]
         ranks.reserveCapacity(merges.count)
         for (rank, merge) in merges.enumerated() {
@@ -137,8 +138,8 @@ private struct Fields {
                 pair = nodes.compactMap { if case .string(let text) = $0 { text } else { nil } }
             default: pair = []
             }
-            guard pair.count == 2, let left = table[pair[0]], let right = table[pair[1]],
-                let union = table[pair[0] + pair[1]]
+            guard pair.count == 2, let left = vocabulary[pair[0]], let right = vocabulary[pair[1]],
+                let union = vocabulary[pair[0] + pair[1]]
             else { throw malformed("model.merges[\(rank)]", "a pair that is not of the vocabulary") }
             guard special.isDisjoint(with: [left, right, union]) else { continue }
             let key = ByteLevelBPE.key(left, right)
