@@ -1,4 +1,3 @@
-import Glibc
 import JSON
 import Manifest
 import Posix
@@ -15,7 +14,7 @@ enum Check {
             task, every adapter that may be selected, and every target's history, queries and embedding; and whether \
             there are as many sharers as it asks for, and no more weights than can be searched. Prints one line a \
             mistake: the manifest, the place, what was found, and what would be right. Says nothing where nothing is \
-            wrong.
+            wrong. A manifest that is not there is named on standard error, and the others are checked all the same.
 
             Names are looked for in the manifest's own folder, then below the configured roots. A lone file that is \
             dropped into the inbox has no folder of its own there; submit says so where it matters.
@@ -27,19 +26,26 @@ enum Check {
             ),
         ],
         exits: [
-            (Exit.ok, "nothing is wrong"), (Exit.badData, "something is"), (Exit.noInput, "there is no such manifest"),
+            (Exit.ok, "nothing is wrong"), (Exit.badData, "something is"),
+            (Exit.noInput, "there is no such manifest, whatever is wrong with others"),
         ],
         examples: [
             "primed check examples/debian/demo.json", "primed check --json nightly/ && primed submit nightly/",
         ]
     ) { arguments in
         let site = try Site(arguments)
-        let manifests = try arguments.operands.map { (operand: $0, path: try manifestPath($0)) }
         var code = Exit.ok
-        for (operand, path) in manifests {
-            for mistake in try mistakes(in: path, named: operand, site) {
-                show(arguments.has("json") ? try json(mistake) : escaped("\(mistake.where): \(mistake.message)") + "\n")
-                code = Exit.badData
+        for operand in arguments.operands {
+            do {
+                for mistake in try mistakes(in: operand, site) {
+                    show(
+                        arguments.has("json")
+                            ? try json(mistake) : escaped("\(mistake.where): \(mistake.message)") + "\n")
+                    code = max(code, Exit.badData)
+                }
+            } catch {
+                complain("\(error)")
+                code = max(code, Exit.code(of: error))
             }
         }
         return code
@@ -53,11 +59,24 @@ enum Check {
         let `where`: String
     }
 
-    private static func mistakes(in path: String, named file: String, _ site: Site) throws -> [Mistake] {
+    private static func mistakes(in file: String, _ site: Site) throws -> [Mistake] {
+        let path = try manifestPath(file)
+        if Files.isDirectory(file) {
+            let folder = Files.canonical(file)
+            if let offence = try Submission.offence(in: folder, site.limits, size: site.limits.folderSize) {
+                let place = ([file.hasSuffix("/") ? String(file.dropLast()) : file] + offence.path).joined(
+                    separator: "/")
+                let mistake = Mistake(code: offence.code, file: file, message: offence.words, where: place)
+                return [mistake] + (offence.path == ["manifest.json"] ? [] : try mistakes(of: path, named: file, site))
+            }
+        }
+        return try mistakes(of: path, named: file, site)
+    }
+
+    private static func mistakes(of path: String, named file: String, _ site: Site) throws -> [Mistake] {
         let bytes: [UInt8]
         do throws(PosixError) { bytes = try Files.read(path, limit: site.limits.manifestSize) } catch {
-            guard [EFBIG, ELOOP, EINVAL].contains(error.errno) else { throw error }
-            let words = "\(error.reason); a manifest is a regular file of at most \(site.limits.manifestSize) bytes"
+            guard let words = manifestOffence(error, site.limits) else { throw error }
             return [Mistake(code: "unreadable", file: file, message: words, where: file)]
         }
         do {

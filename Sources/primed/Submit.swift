@@ -11,11 +11,13 @@ enum Submit {
         name: "submit", summary: "drop manifests into the inbox", operands: "MANIFEST...", operandCount: 1...10_000,
         description: """
             Copies each manifest (a file, or a folder with manifest.json) into the inbox under a name that the daemon \
-            leaves alone, makes it durable, and renames it; prints the jobs' ids. All manifests are read first, and \
-            nothing is dropped where one is mistaken.
+            leaves alone, makes it durable, and renames it; prints each job's id once it is dropped. All manifests are \
+            read first, and nothing is dropped where one is mistaken. One that cannot be dropped keeps no others from it.
 
-            With --wait, stays until every result is published, shows progress on a terminal, and prints each result's \
-            status and folder. A job that was done before has its result at once.
+            With --wait, stays until every result of what was dropped is published, shows progress on a terminal, and \
+            prints each result's status and folder instead of ids. A job that was done before has its result at once.
+
+            Where several things go wrong it ends with the largest of their codes.
             """,
         options: [
             Site.option, Option(name: "wait", value: nil, help: "wait for the results"),
@@ -37,12 +39,20 @@ enum Submit {
         let site = try Site(arguments)
         let timeout = try arguments.integer("timeout", default: 1 << 30, in: 1...(1 << 30))
         let drops = try arguments.operands.map { try Drop($0, site) }
-        for drop in drops { try drop.copy(into: site.configuration.inbox) }
-        guard arguments.has("wait") else {
-            for drop in drops { show("\(drop.id)\n") }
-            return Exit.ok
+        var dropped: [Drop] = []
+        var code = Exit.ok
+        for drop in drops {
+            do {
+                try drop.copy(into: site.configuration.inbox)
+                dropped.append(drop)
+                if !arguments.has("wait") { show("\(drop.id)\n") }
+            } catch {
+                complain("\(error)")
+                code = max(code, Exit.code(of: error))
+            }
         }
-        return try wait(for: drops, site, seconds: Double(timeout))
+        guard arguments.has("wait"), !dropped.isEmpty else { return code }
+        return max(code, try wait(for: dropped, site, seconds: Double(timeout)))
     }
 
     /// Drops one manifest.
@@ -70,7 +80,7 @@ enum Submit {
                 let path = "\(outbox.path)/\(name)"
                 let result = try ResultSummary(file: "\(path)/\(Outbox.resultFile)")
                 show("\(result?.status.rawValue ?? "unreadable") \(path)\n")
-                if let error = result?.error { complain(escaped("\(error.place): \(error.message)")) }
+                if let error = result?.error { complain(escaped("\(drop.id): \(error.place): \(error.message)")) }
                 if result?.status != .done { code = Exit.software }
                 open.removeAll { $0.id == drop.id && $0.digest == drop.digest }
             }
@@ -105,10 +115,7 @@ private struct Drop {
             )
         }
         if submission.isFolder {
-            let (size, most) = (try Files.survey(submission.source).size, site.limits.folderSize)
-            guard size <= most else {
-                throw Failure(Exit.badData, "\(operand): \(size) bytes; a job takes \(most) at most in an inbox")
-            }
+            try Submission.requireFit(submission.source, site.limits, size: site.limits.folderSize)
         } else {
             try Self.requireAlone(submission.manifest, submission.path, site)
         }

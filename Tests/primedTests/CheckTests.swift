@@ -36,9 +36,54 @@ import Testing
         let json = try scene.onSite("check", "--json", absent)
         let line = try JSONDecoder().decode(Line.self, from: Data(json.out.utf8))
         #expect(line.file == absent && line.where == "\(absent): task" && line.code == "not-found")
-        // Nothing is said before every manifest is there.
-        let missing = try scene.onSite("check", absent, scene.path("nowhere.json"))
-        #expect(missing.status == 66 && missing.out.isEmpty)
+        // Every operand is looked at, whatever is wrong with those before it; the largest code counts.
+        let nowhere = scene.path("nowhere.json")
+        let missing = try scene.onSite("check", nowhere, sound, absent)
+        #expect(missing.status == 66 && missing.lines == [ending.lines[0]])
+        #expect(missing.errors == "primed: \(nowhere): there is no such manifest\n")
+    }
+
+    /// A folder that an inbox would not take is mistaken, however sound its manifest is.
+    @Test func aFolderIsCheckedAsItIsDropped() throws {
+        let scene = try Scene()
+        try FileManager.default.createDirectory(atPath: scene.path("job/in"), withIntermediateDirectories: true)
+        try FileManager.default.copyItem(
+            atPath: try scene.manifest("sound"), toPath: scene.path("job/manifest.json"))
+        #expect(try scene.onSite("check", scene.path("job")).status == 0)
+        try FileManager.default.createSymbolicLink(
+            atPath: scene.path("job/in/link"), withDestinationPath: "/etc/hostname")
+        for command in ["check", "submit"] {
+            let ending = try scene.onSite(command, scene.path("job"))
+            #expect(ending.status == 65)
+            #expect((ending.out + ending.errors).contains("/job/in/link: is a symbolic link; "), "\(ending.errors)")
+        }
+        // A manifest that is a link is said to be one, once, and by every command.
+        let link = scene.path("link.json")
+        try FileManager.default.createSymbolicLink(atPath: link, withDestinationPath: scene.path("sound.manifest.json"))
+        let words = "\(link): is a symbolic link; name the file itself"
+        #expect(try scene.onSite("check", link).lines == [words])
+        for command in ["run", "submit"] {
+            let ending = try scene.onSite(command, link)
+            #expect(ending.status == 65 && ending.errors == "primed: \(words)\n")
+        }
+    }
+
+    /// One mistake hides no other that does not follow from it.
+    @Test func everyMistakeIsToldAtOnce() throws {
+        let scene = try Scene()
+        func places(_ sharers: String) throws -> [String] {
+            let manifest = try scene.write(
+                """
+                { "job": "personalize", "base": "no-base", "task": "no_task", "sharers": \(sharers), "targets": "no.json" }
+                """, to: "m.json")
+            return try scene.onSite("check", manifest).lines.map { line in
+                String(line.dropFirst(manifest.count + 2).prefix { $0 != ":" })
+            }
+        }
+        #expect(try places(#"{ "pool": "no-pool" }"#) == ["base", "task", "targets", "sharers.pool"])
+        #expect(
+            try places(#"[{ "adapter": "no-a" }, { "adapter": "no-b" }]"#)
+                == ["base", "task", "targets", "sharers[0].adapter", "sharers[1].adapter"])
     }
 
     /// Jobs that must fail, each in another way, and the run that does.

@@ -22,6 +22,17 @@ struct DaemonTests {
         #expect(try scene.onSite("status").status == 69)
     }
 
+    /// One that cannot be dropped keeps no others from it, and no id of what was dropped is lost.
+    @Test func whatCannotBeDroppedKeepsNothingElse() throws {
+        let scene = try Scene()
+        let manifests = try ["a", "b", "c"].map { try scene.manifest($0) }
+        try scene.write("{}", to: "inbox/b.manifest.json")
+        let ending = try scene.start(["submit", "--config", scene.path("primed.json5")] + manifests).ending()
+        #expect(ending.status == 73 && ending.lines == ["a", "c"])
+        #expect(ending.errors.contains("b.manifest.json: it waits there already"))
+        #expect(try scene.names(in: "inbox") == ["a.manifest.json", "b.manifest.json", "c.manifest.json"])
+    }
+
     @Test func secondDaemonIsRefused() throws {
         let scene = try Scene()
         let daemon = try scene.start(["serve", "--config", scene.path("primed.json5")])

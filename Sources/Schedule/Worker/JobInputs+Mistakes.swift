@@ -17,7 +17,9 @@ extension JobInputs {
         let base = noting { () throws(JobError) in try Self.base(manifest.base, names) }
         let task = noting { () throws(JobError) in try Self.task(manifest.task, names).definition }
         let targets = noting { () throws(JobError) in try Self.targets(manifest, names) } ?? []
-        if let (folder, _) = base, let task {
+        let misplaced = SharerPool.misplaced(manifest.sharers, names: names)
+        found += misplaced
+        if misplaced.isEmpty, let (folder, _) = base, let task {
             let pool = noting { () throws(JobError) in
                 try SharerPool(manifest.sharers, base: manifest.base, task: task, folder.config, names: names)
             }

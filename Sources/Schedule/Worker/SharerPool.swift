@@ -61,11 +61,8 @@ public struct SharerPool {
     private static func read(
         _ path: String, _ name: String, base: String, task: TaskDefinition
     ) throws(JobError) -> ([Member], encoder: String?) {
+        let pool = try manifest(ofPool: path, name)
         let place = "\(name)/\(PoolManifest.fileName)"
-        guard let pool = try manifest(of: path, place: place) else {
-            throw JobError(
-                code: "not-found", place: place, message: "there is no such file; it lists a pool's members")
-        }
         try check(pool, place: place, base: base, task: task)
         guard let embeddings = pool.embeddings else {
             throw JobError(
@@ -105,6 +102,38 @@ public struct SharerPool {
             guard try Files.isPresent("\(path)/\(PoolManifest.fileName)") else { return nil }
             return try PoolManifest(
                 try Files.read(PoolManifest.fileName, beneath: path, limit: 64 << 20), file: place)
+        }
+    }
+
+    /// What lists the members of a pool.
+    public static func manifest(ofPool path: String, _ name: String) throws(JobError) -> PoolManifest {
+        let place = "\(name)/\(PoolManifest.fileName)"
+        guard let pool = try manifest(of: path, place: place) else {
+            throw JobError(
+                code: "not-found", place: place, message: "there is no such file; it lists a pool's members")
+        }
+        return pool
+    }
+
+    /// What is wrong with the places that a manifest names for sharers, whatever base and task they are for.
+    static func misplaced(_ sharers: JobManifest.Sharers, names: Names) -> [JobError] {
+        func mistake(_ body: () throws(JobError) -> Void) -> [JobError] {
+            do throws(JobError) { try body() } catch { return [error] }
+            return []
+        }
+        switch sharers {
+        case .pool(let name, _):
+            return mistake { () throws(JobError) in
+                _ = try manifest(ofPool: names.folder(name, .pool, place: "manifest: sharers.pool"), name)
+            }
+        case .adapters(let adapters):
+            return adapters.enumerated().flatMap { index, entry in
+                let place = "manifest: sharers[\(index)].adapter"
+                return mistake { () throws(JobError) in
+                    let path = try names.folder(entry.adapter, .adapter, place: place)
+                    _ = try consenting(path, below: names.configuration.pools, place: place)
+                }
+            }
         }
     }
 
