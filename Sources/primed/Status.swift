@@ -10,7 +10,8 @@ enum Status {
         name: "status", summary: "say what the daemon is doing and what waits",
         description: """
             Shows what the daemon last said of itself, what lies in the inbox, and how many results are in the outbox. \
-            Reads files only: it works whether or not a daemon runs.
+            Reads files only: it works whether or not a daemon runs. Where none does it shows the jobs that the last one \
+            left, which go on when a daemon serves again.
             """,
         options: [Site.option, Option(name: "json", value: nil, help: "print one JSON object")],
         files: [("WORK/status.json", "what the daemon said last")],
@@ -53,7 +54,7 @@ enum Status {
         var text: String {
             var lines: [String] = []
             if isServing, let daemon {
-                lines.append("\(daemon.state.rawValue), process \(daemon.pid), \(daemon.slots) slots")
+                lines.append("\(daemon.state.rawValue), process \(daemon.pid), \(counted(daemon.slots, "slot"))")
             } else {
                 lines.append("no daemon serves")
             }
@@ -68,13 +69,18 @@ enum Status {
                 lines.append("\(padded("", 12))no jobs: \(strange.prefix(10).map(printable).joined(separator: ", "))")
             }
             lines.append("\(padded("outbox", 12))\(results)")
-            for job in isServing ? daemon?.running ?? [] : [] {
+            for job in daemon?.running ?? [] {
+                guard isServing else {
+                    lines.append("\(padded("interrupted", 12))\(job.id)")
+                    continue
+                }
                 lines.append(
                     "\(padded("running", 12))\(job.id)  \(job.progress?.words(withUser: true) ?? "starting"), attempt \(job.attempt)"
                 )
             }
-            for job in isServing ? daemon?.queue ?? [] : [] {
-                let why = [job.failures > 0 ? "failed \(job.failures) times" : nil, job.reason].compactMap { $0 }
+            for job in daemon?.queue ?? [] {
+                let failed = job.failures > 0 ? "failed \(counted(job.failures, "time"))" : nil
+                let why = [failed, job.reason].compactMap { $0 }
                 lines.append(([padded(job.state, 12) + job.id] + why).joined(separator: "  "))
             }
             return lines.joined(separator: "\n") + "\n"

@@ -33,6 +33,25 @@ struct DaemonTests {
         #expect(try scene.names(in: "inbox") == ["a.manifest.json", "b.manifest.json", "c.manifest.json"])
     }
 
+    /// Jobs wait whether or not a daemon serves.
+    @Test func statusShowsWhatADaemonLeft() throws {
+        let scene = try Scene()
+        func job(_ id: String, _ rest: String) -> String { #"{ "id": "\#(id)", "submitter": "s", \#(rest) }"# }
+        let running = job("r", #""attempt": 1, "process": 1, "since": """#)
+        let waiting = job("w", #""priority": 0, "state": "waiting", "failures": 1"#)
+        try scene.write(
+            """
+            { "schema": 1, "state": "stopped", "pid": 1, "slots": 1, "lost": [], "running": [\(running)],
+              "queue": [\(waiting)], "published": {} }
+            """, to: "work/status.json")
+        let ending = try scene.onSite("status")
+        #expect(ending.status == 69)
+        #expect(
+            ending.lines == [
+                "no daemon serves", "inbox       0", "outbox      0", "interrupted r", "waiting     w  failed 1 time",
+            ])
+    }
+
     @Test func secondDaemonIsRefused() throws {
         let scene = try Scene()
         let daemon = try scene.start(["serve", "--config", scene.path("primed.json5")])

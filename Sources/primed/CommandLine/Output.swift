@@ -39,7 +39,7 @@ private func write(_ bytes: [UInt8], to descriptor: Int32, waiting: Bool) -> Int
     return nil
 }
 
-/// A value as one line of JSON with sorted keys.
+/// A value as JSON with sorted keys, on one line unless `pretty`.
 func json(_ value: some Encodable, pretty: Bool = false) throws -> String {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
@@ -61,7 +61,10 @@ func fixed(_ value: Double, _ places: Int) -> String {
     return places == 0 ? "\(sign)\(whole)" : "\(sign)\(whole).\(padded.suffix(places))"
 }
 
-/// Text in a column of `width`, cut or padded.
+/// A number of things: `1 slot`, `2 slots`.
+func counted(_ count: Int, _ noun: String) -> String { "\(count) \(noun)\(count == 1 ? "" : "s")" }
+
+/// Text filled up with blanks to a column of `width`; longer text stays whole.
 func padded(_ text: String, _ width: Int, right: Bool = false) -> String {
     let blank = String(repeating: " ", count: max(0, width - text.count))
     return right ? blank + text : text + blank
