@@ -19,6 +19,8 @@ public final class Inotify: Sendable {
     public enum Event: Sendable, Equatable {
         /// Something happened to `name` in the folder of `watch`.
         case change(watch: Int32, name: String, Changes)
+        /// Something happened to a name that is not UTF-8 in the folder of `watch`.
+        case undecodable(watch: Int32)
         /// The kernel dropped events: only a scan tells what is there now.
         case overflow
         /// The watched folder itself is gone or its file system was unmounted.
@@ -49,7 +51,7 @@ public final class Inotify: Sendable {
         return events
     }
 
-    /// The events in one read(2) of an inotify descriptor. A name that is not UTF-8 counts as an overflow: a scan decides.
+    /// The events in one read(2) of an inotify descriptor.
     static func decode(_ bytes: [UInt8]) -> [Event] {
         var events: [Event] = []
         let header = MemoryLayout<inotify_event>.size
@@ -67,7 +69,7 @@ public final class Inotify: Sendable {
                 } else if let name = String(validating: name, as: UTF8.self) {
                     events.append(.change(watch: event.wd, name: name, Changes(rawValue: event.mask & known)))
                 } else {
-                    events.append(.overflow)
+                    events.append(.undecodable(watch: event.wd))
                 }
             }
         }

@@ -38,6 +38,8 @@ public final class InboxWatch {
             case .change(_, let name, let changes):
                 let isWhole = !changes.isDisjoint(with: [.closedAfterWriting, .movedIn])
                 if isWhole && !Inbox.isTemporary(name) { announced[name] = WallClock.nanoseconds() }
+            // A scan counts such names.
+            case .undecodable: continue
             case .overflow: news.hasLost = true
             case .ended: news.hasEnded = true
             }
