@@ -42,6 +42,8 @@ enum Operate {
 
                 The daemon is asked by a file that outlives it. Only its own user and root may ask. Jobs that are still in \
                 the inbox are not known by their ids: take the file out, or wait until it is claimed.
+
+                Answers stand in the order of the jobs. Where several are no success it ends with the largest of their codes.
                 """,
             options: [
                 Site.option,
@@ -52,9 +54,10 @@ enum Operate {
             exits: [
                 (Exit.ok, "the daemon has taken note of every request"),
                 (Exit.noInput, "there is no such job, or it is in no state for it"),
+                (Exit.io, "the disk refused; the daemon's log says what"),
                 (Exit.temporary, "no answer yet; the request stays until a daemon answers it"),
                 (Exit.noPermission, "only the daemon's own user and root may ask"),
-            ],
+            ] + (wish == .retry ? [(Exit.badData, "the job was rejected once more")] : []),
             examples: [example]
         ) { arguments in
             let site = try Site(arguments)
@@ -75,25 +78,39 @@ enum Operate {
         guard try Files.isPresent(site.folders.requests) else {
             throw Failure(Exit.noInput, "\(site.folders.work): no daemon has served it yet, so there are no jobs")
         }
-        var open = try ids.map { try Request(command, $0, of: site.folders) }
+        let requests = try ids.map { try Request(command, $0, of: site.folders) }
+        var answers: [Request.Answer?] = requests.map { _ in nil }
         let deadline = MonotonicClock.seconds() + seconds
         let isServed = try ServiceStatus.serving(site.folders) != nil
-        var code = Exit.ok
         while true {
-            open = open.filter { request in
-                guard let answer = request.answer(in: site.folders) else { return true }
-                show("\(words(of: answer, to: request))\n")
-                if answer != .done { code = answer == .failed ? Exit.io : Exit.noInput }
-                return false
+            for index in requests.indices where answers[index] == nil {
+                answers[index] = requests[index].answer(in: site.folders)
             }
-            if open.isEmpty { return code }
-            guard isServed, MonotonicClock.seconds() < deadline else {
-                let names = open.map(\.job).joined(separator: ", ")
-                let why = isServed ? "no answer yet" : "no daemon serves \(site.folders.inbox)"
-                complain("\(why); it is asked to \(command.rawValue): \(names)")
-                return Exit.temporary
-            }
+            guard answers.contains(nil), isServed, MonotonicClock.seconds() < deadline else { break }
             usleep(20_000)
+        }
+        var code = Exit.ok
+        var open: [String] = []
+        for (request, answer) in zip(requests, answers) {
+            guard let answer else {
+                open.append(request.job)
+                continue
+            }
+            show("\(words(of: answer, to: request))\n")
+            code = max(code, self.code(of: answer))
+        }
+        if open.isEmpty { return code }
+        let why = isServed ? "no answer yet" : "no daemon serves \(site.folders.inbox)"
+        complain("\(why); it is asked to \(command.rawValue): \(open.joined(separator: ", "))")
+        return max(code, Exit.temporary)
+    }
+
+    private static func code(of answer: Request.Answer) -> Int32 {
+        switch answer {
+        case .done: Exit.ok
+        case .refused: Exit.badData
+        case .unknown, .pointless: Exit.noInput
+        case .failed: Exit.io
         }
     }
 
@@ -103,8 +120,9 @@ enum Operate {
         case (.done, .hold): "\(request.job): held"
         case (.done, .release): "\(request.job): released"
         case (.done, .retry): "\(request.job): runs again"
-        case (.unknown, .retry): "\(request.job): neither claimed nor kept, or refused again"
+        case (.unknown, .retry): "\(request.job): no such job is claimed, nor kept to be run again"
         case (.unknown, _): "\(request.job): no such job is claimed"
+        case (.refused, _): "\(request.job): rejected once more; its result says why"
         case (.pointless, .release): "\(request.job): is not held"
         case (.pointless, .retry): "\(request.job): runs, waits for its turn or is held"
         case (.pointless, _): "\(request.job): is so already, or done"

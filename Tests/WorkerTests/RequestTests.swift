@@ -186,6 +186,18 @@ import Testing
         #expect(try Files.list(folders.requests) == [])
     }
 
+    /// A retry of what is as mistaken as before is told from one of a job that there is not.
+    @Test func whatIsRejectedOnceMoreIsAnsweredSo() throws {
+        let bench = try ServiceBench()
+        defer { bench.remove() }
+        try Files.writeAtomically(Array("no job".utf8), to: "\(bench.folders.inbox)/mistaken.json")
+        try bench.serve()
+        #expect(bench.result("mistaken").contains("rejected"))
+        let request = try Request(.retry, JobID("mistaken")!, of: bench.folders)
+        try bench.serve()
+        #expect(request.answer(in: bench.folders) == .refused)
+    }
+
     @Test func aJobThatTakesTooLongEndsWithWhatItHas() throws {
         let bench = try ServiceBench()
         defer { bench.remove() }

@@ -25,6 +25,8 @@ public struct Request: Sendable, Equatable {
         case done
         /// There is no such job that is claimed, or for `retry` that is kept.
         case unknown
+        /// The job was taken up again and rejected once more; its result says why.
+        case refused
         /// The job is in no state for it: it runs already, is not held, is done.
         case pointless
         /// The disk refused; the daemon's log says what.

@@ -25,7 +25,10 @@ extension Service {
     private func take(_ request: Request, at time: Double) throws(PosixError) -> Request.Answer {
         guard let job = jobs[request.job], let state = queue[request.job]?.state else {
             guard request.command == .retry else { return .unknown }
-            guard let job = try spool.takeAgain(request.job) else { return .unknown }
+            let rejected = spool.rejected
+            guard let job = try spool.takeAgain(request.job) else {
+                return spool.rejected > rejected ? .refused : .unknown
+            }
             add(job, at: time)
             return .done
         }
