@@ -23,7 +23,7 @@ enum Run {
         ],
         exits: [
             (Exit.ok, "every target is done"), (Exit.badData, "the manifest, or what it names, is mistaken"),
-            (Exit.noInput, "there is no such manifest"), (Exit.software, "a target failed"),
+            (Exit.noInput, "there is no such manifest"), (Exit.software, "a target failed or is held"),
             (Exit.io, "the result cannot be written"),
             (Exit.unavailable, "the device cannot be had, or cannot do it"),
             (Exit.temporary, "interrupted, or failed in a way that may pass; run it again to go on"),

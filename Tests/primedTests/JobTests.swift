@@ -135,6 +135,8 @@ struct JobTests {
         let result = try scene.result("job")
         #expect(result.status == "held")
         #expect(result.targets?.first?.status == "held")
+        #expect(result.error?.code == "held" && result.error?.where == "manifest: targets")
+        #expect(ending.errors.contains("1 of 1 targets held back; the first, user 78: "), "\(ending.errors)")
         #expect(try scene.names(in: "outbox/job/78") == ["privacy.json", "report.html"])
         #expect(try scene.text("outbox/job/78/report.html").contains("is held"))
     }

@@ -23,13 +23,25 @@ public struct ResultFile: Codable, Equatable {
         self.targets = targets
         let states = targets.map(\.status)
         status = states.contains(.failed) ? .failed : states.contains(.held) ? .held : .done
-        if status == .failed, let first = targets.first(where: { $0.status == .failed }) {
-            let count = states.count { $0 == .failed }
-            error = Problem(
-                code: first.error?.code ?? "failed",
-                message: "\(count) of \(targets.count) targets failed; the first: \(first.error?.message ?? "unknown")",
-                place: first.error?.place ?? "user \(first.user)")
+        switch status {
+        case .failed: error = Self.problem(of: targets, .failed, "failed")
+        case .held: error = Self.problem(of: targets, .held, "held back")
+        default: break
         }
+    }
+
+    /// What the targets of a status come to for the job.
+    private static func problem(
+        of targets: [TargetResult], _ status: TargetResult.Status, _ words: String
+    ) -> Problem? {
+        let those = targets.filter { $0.status == status }
+        guard let first = those.first, let error = first.error else { return nil }
+        // Not every place names the user.
+        let place = status == .held ? "user \(first.user)" : error.place
+        return Problem(
+            code: error.code,
+            message: "\(those.count) of \(targets.count) targets \(words); the first, \(place): \(error.message)",
+            place: "manifest: targets")
     }
 }
 
