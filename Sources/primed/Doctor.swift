@@ -43,13 +43,23 @@ enum Doctor {
         return [
             Finding(.ok, "configuration", site.file ?? "no file; every key has its default"),
             Finding(.ok, "daemon", daemon.map { "serves, process \($0.pid)" } ?? "none serves this spool"),
-        ] + (geteuid() == 0 ? [asRoot] : [])
+        ] + (daemon.map { otherFolders(of: $0, site.folders) } ?? []) + (geteuid() == 0 ? [asRoot] : [])
+    }
+
+    /// The folders that the daemon began with and the configuration does not name any more.
+    private static func otherFolders(of daemon: ServiceStatus, _ folders: Spool.Folders) -> [Finding] {
+        [("inbox", daemon.inbox, folders.inbox), ("outbox", daemon.outbox, folders.outbox)].compactMap {
+            key, served, named in
+            guard let served, Files.canonical(served) != Files.canonical(named) else { return nil }
+            return Finding(.fail, key, "the daemon serves \(served) and not \(named); restart it to take that")
+        }
     }
 
     private static func spool(_ site: Site) -> [Finding] {
         var findings: [Finding] = []
         var probe: String?
-        for folder in [site.configuration.inbox, site.configuration.work, site.configuration.outbox] {
+        let folders = [site.configuration.inbox, site.configuration.work, site.configuration.outbox]
+        for folder in folders {
             let next = "\(folder)/.doctor.\(getpid()).tmp"
             do throws(PosixError) {
                 guard try Files.isPresent(folder) else {
@@ -74,6 +84,15 @@ enum Doctor {
             }
         }
         if let probe { try? Files.remove(probe) }
+        // What is there was renamed between; what is not will be where its nearest folder is.
+        if let absent = folders.first(where: { !Files.exists($0) }),
+            Set(folders.compactMap { try? Files.status(Files.canonical(standing($0))).device }).count > 1
+        {
+            findings.append(
+                Finding(
+                    .fail, "folder \(absent)",
+                    "it and the others would not be on one file system; put inbox, work and outbox on one"))
+        }
         do throws(SpoolError) { try site.folders.requireSeparate() } catch {
             findings.append(Finding(.fail, "folder \(error.place)", "\(error.found); \(error.remedy)"))
         }
@@ -82,14 +101,20 @@ enum Doctor {
 
     /// A folder that is not there: whoever looks makes none, since it would not be the daemon's.
     private static func missing(_ folder: String) -> Finding {
-        var parent = Files.parent(of: folder)
-        while !Files.exists(parent), parent != "/", parent != "." { parent = Files.parent(of: parent) }
+        let parent = standing(folder)
         guard Files.isDirectory(parent), access(parent, W_OK | X_OK) == 0 else {
             return Finding(
                 .fail, "folder \(folder)",
                 "missing, and this user may not write in \(parent); make the folder, or give the right to")
         }
         return Finding(.note, "folder \(folder)", "missing; the daemon makes it")
+    }
+
+    /// The nearest that is there of a path and the folders above it.
+    private static func standing(_ path: String) -> String {
+        var path = path
+        while !Files.exists(path), path != "/", path != "." { path = Files.parent(of: path) }
+        return path
     }
 }
 
@@ -125,7 +150,7 @@ private struct Report: Encodable {
     var text: String {
         let width = settings.map(\.value.count).max() ?? 0
         var lines = ["primed \(version)", ""]
-        lines += settings.map { "\(padded($0.key, 22))\(padded($0.value, min(width, 48) + 2))\($0.origin)" }
+        lines += settings.map { "\(padded($0.key, 22))\(padded($0.value, min(width, 48)))  \($0.origin)" }
         lines.append("")
         lines += findings.map { finding in
             let mark = finding.state == .fail ? "FAIL" : finding.state.rawValue

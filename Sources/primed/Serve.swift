@@ -15,8 +15,8 @@ enum Serve {
             a dot or end in .part, .tmp or ~ are left alone, so write under such a name and rename.
 
             SIGTERM stops taking jobs, lets the evaluations in flight finish and puts the jobs back; a second one stops \
-            at once. Interrupted jobs go on from their last finished generation. SIGHUP reads the configuration again. \
-            SIGUSR1 logs what the daemon is doing.
+            at once. Interrupted jobs go on from their last finished generation. SIGHUP reads the configuration again; \
+            inbox, work and outbox stay what they were until the daemon starts anew. SIGUSR1 logs what it is doing.
             """,
         options: [
             Site.option,
@@ -52,8 +52,10 @@ enum Serve {
             signals: signals, version: Primed.version, log: log
         ) {
             do {
-                let site = try Site(arguments)
-                return (site.serviceOptions, site.limits)
+                let next = try Site(arguments)
+                let kept = site.keysKept(from: next)
+                if !kept.isEmpty { log(.restartNeeded(keys: kept)) }
+                return (next.serviceOptions, next.limits)
             } catch {
                 complain("the configuration is not reloaded: \((error as? Failure)?.message ?? "\(error)")")
                 return nil
@@ -72,10 +74,9 @@ enum Serve {
 
     /// What a claimed manifest turns out to be.
     private static func read(_ folder: JobFolder, limit: Int) throws(PosixError) -> Reading {
-        let name = Files.name(of: folder.manifest)
         let bytes = try Files.read(folder.manifest, limit: limit)
         do {
-            let manifest = try JobManifest(bytes, file: name)
+            let manifest = try JobManifest(bytes, file: "manifest")
             return .job(
                 id: manifest.id.flatMap { JobID($0) }, submitter: manifest.submitter, priority: manifest.priority,
                 seconds: manifest.seconds)

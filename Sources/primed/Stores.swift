@@ -36,11 +36,24 @@ struct Stores {
         add(configuration.pools, "pools", isFolder: true, to: &findings) { stores, name throws(JobError) in
             try stores.pool(name)
         }
-        findings.append(
-            Files.isDirectory(configuration.histories)
-                ? Finding(.ok, "histories", configuration.histories)
-                : Finding(.note, "histories", "\(configuration.histories) is not there; manifests bring their own"))
+        do throws(PosixError) {
+            _ = try Files.list(Files.canonical(configuration.histories))
+            findings.append(Finding(.ok, "histories", configuration.histories))
+        } catch {
+            findings.append(unlisted(configuration.histories, "histories", error))
+        }
         return findings
+    }
+
+    /// What is said of a root that cannot be listed. One that somebody wrote down is meant to be there.
+    private func unlisted(_ root: String, _ key: String, _ error: PosixError) -> Finding {
+        switch error.errno {
+        case ENOENT where configuration.settings.contains { $0.key == key && $0.origin == "default" }:
+            Finding(.note, key, "\(root) is not there; manifests bring their own")
+        case ENOENT: Finding(.fail, key, "\(root) is not there; make it, or leave \(key) out of the configuration")
+        case ENOTDIR: Finding(.fail, key, "\(root) is no folder; name one")
+        default: Finding(.fail, key, "\(error); give this user the right to read there")
+        }
     }
 
     private typealias Found = (state: Finding.State, words: String)
@@ -52,10 +65,7 @@ struct Stores {
     ) {
         let entries: [String]
         do throws(PosixError) { entries = try Files.list(Files.canonical(root)) } catch {
-            findings.append(
-                error.errno == ENOENT
-                    ? Finding(.note, what, "\(root) is not there; manifests bring their own")
-                    : Finding(.fail, what, "\(error); give this user the right to read there"))
+            findings.append(unlisted(root, what, error))
             return
         }
         for name in entries where !name.hasPrefix(".") && Files.isDirectory("\(root)/\(name)") == isFolder {
@@ -94,15 +104,8 @@ struct Stores {
     }
 
     private func pool(_ name: String) throws(JobError) -> [Found] {
-        _ = try names.folder(name, .pool, place: "manifest: sharers.pool")
-        let pool: PoolManifest
-        do {
-            pool = try PoolManifest(
-                try Files.read("\(name)/\(PoolManifest.fileName)", beneath: configuration.pools, limit: 64 << 20),
-                file: PoolManifest.fileName)
-        } catch {
-            return [(.fail, "\(error)")]
-        }
+        let path = try names.folder(name, .pool, place: "manifest: sharers.pool")
+        let pool = try SharerPool.manifest(ofPool: path, name)
         let count = "\(pool.members.count) members"
         guard let base = pool.base.map({ Files.name(of: $0) }) else {
             return [(.note, "\(count); not opened, since pool.json names no base; write the one of its adapters")]

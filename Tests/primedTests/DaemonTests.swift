@@ -79,9 +79,12 @@ struct DaemonTests {
     @Test func oneIDHasOneResult() throws {
         let scene = try Scene()
         let manifest = try scene.manifest("job")
+        var log = ""
         func served(_ manifest: String) throws {
             try FileManager.default.copyItem(atPath: manifest, toPath: scene.path("inbox/job.json"))
-            #expect(try scene.onSite("serve", "--once").status == 0)
+            let ending = try scene.onSite("serve", "--once")
+            #expect(ending.status == 0)
+            log = ending.errors
         }
         try served(manifest)
         let first = try scene.bytes("outbox/job/result.json")
@@ -92,9 +95,11 @@ struct DaemonTests {
         #expect(try scene.bytes("outbox/job/result.json") == first)
         let names = try scene.names(in: "outbox")
         #expect(names.count == 2)
+        // The log says which of the two is meant.
+        #expect(log.contains(#""result":"\#(names[1])""#), "\(log)")
         let rejected = try scene.result(try #require(names.last))
         #expect(rejected.status == "rejected")
-        #expect(rejected.error?.code == "id-taken")
+        #expect(rejected.error?.code == "id-taken" && rejected.error?.where == "manifest: id")
     }
 
     @Test func badManifestsAreRejectedAndKept() throws {
@@ -108,6 +113,7 @@ struct DaemonTests {
         let rejected = try scene.result("bad")
         #expect(rejected.status == "rejected")
         #expect(rejected.error?.message.contains("task") == true)
+        #expect(rejected.error?.where == "manifest: taks")
         #expect(try scene.text("work/kept/bad/job/manifest.json").contains("taks"))
         #expect(try scene.names(in: "inbox") == ["half.json.part"])
     }

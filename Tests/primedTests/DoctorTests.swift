@@ -30,6 +30,68 @@ import Testing
         #expect(nowhere.lines.contains { $0.hasPrefix("FAIL  folder \(scene.path("work/inbox")): missing") })
     }
 
+    /// Where a root is no folder, or is meant to be there and is not, jobs that name it fail.
+    @Test func rootsThatAreWrittenDownAreThere() throws {
+        let scene = try Scene()
+        try scene.write("", to: "file")
+        func doctor(_ environment: [String: String]) throws -> Scene.Ending {
+            try scene.start(["doctor", "--config", scene.path("primed.json5")], environment: environment).ending()
+        }
+        for key in ["models", "pools", "tasks", "histories"] {
+            let file = try doctor(["PRIMED_\(key.uppercased())": scene.path("file")])
+            #expect(file.status == 78)
+            #expect(file.lines.contains("FAIL  \(key): \(scene.path("file")) is no folder; name one"), "\(file.out)")
+            let nothing = try doctor(["PRIMED_\(key.uppercased())": scene.path("nothing")])
+            #expect(nothing.status == 78)
+            #expect(nothing.lines.contains { $0.hasPrefix("FAIL  \(key): \(scene.path("nothing")) is not there; ") })
+        }
+        // A value that is longer than its column does not run into what comes after it.
+        let long = scene.path(String(repeating: "long/", count: 20) + "x")
+        #expect(try doctor(["PRIMED_KERNELS": long]).out.contains("\(long)  $PRIMED_KERNELS\n"))
+        try FileManager.default.createDirectory(
+            atPath: scene.path("pools/empty"), withIntermediateDirectories: true)
+        #expect(
+            try doctor(["PRIMED_POOLS": scene.path("pools")]).lines.contains(
+                "FAIL  pools empty: empty/pool.json: there is no such file; it lists a pool's members"))
+    }
+
+    /// What the daemon would make in two file systems is told before it tries.
+    @Test func foldersThatAreNotThereWouldBeOnOneFileSystem() throws {
+        let scene = try Scene()
+        func device(_ path: String) throws -> Int? {
+            try FileManager.default.attributesOfItem(atPath: path)[.systemNumber] as? Int
+        }
+        guard try device("/dev/shm") != device(scene.folder.path) else { return }
+        let elsewhere = "/dev/shm/primed-\(UUID())/outbox"
+        let ending = try scene.start(
+            ["doctor", "--config", scene.path("primed.json5")], environment: ["PRIMED_OUTBOX": elsewhere]
+        ).ending()
+        #expect(ending.status == 78)
+        #expect(
+            ending.lines.contains { $0.hasPrefix("FAIL  folder \(elsewhere): it and the others would not be on one") })
+    }
+
+    /// A daemon keeps the folders that it began with: the log and `doctor` say so.
+    @Test func aDaemonOfOtherFoldersIsFound() throws {
+        let scene = try Scene()
+        let daemon = try scene.start(["serve", "--config", scene.path("primed.json5")])
+        defer { daemon.process.terminate() }
+        #expect(try scene.wait { daemon.said.contains("service-ready") })
+        #expect(try scene.onSite("doctor").status == 0)
+        let named = try scene.text("primed.json5").replacing(#"inbox: "inbox""#, with: #"inbox: "other""#)
+        try scene.write(named, to: "primed.json5")
+        kill(daemon.process.processIdentifier, SIGHUP)
+        #expect(try scene.wait { daemon.said.contains("service-reloaded") })
+        let event = try #require(daemon.said.split(separator: "\n").first { $0.contains("restart-needed") })
+        #expect(event.contains(#""keys":["inbox"]"#), "\(event)")
+        let ending = try scene.onSite("doctor")
+        #expect(ending.status == 78)
+        #expect(
+            ending.lines.contains(
+                "FAIL  inbox: the daemon serves \(scene.path("inbox")) and not \(scene.path("other")); restart it to take that"
+            ), "\(ending.out)")
+    }
+
     /// A pool is what a job would find it to be.
     @Test func poolsAreOpenedAsJobsOpenThem() throws {
         let scene = try Scene()

@@ -9,6 +9,7 @@ extension EventKind {
         case .serviceStopped: .serviceStopped
         case .serviceReloaded: .serviceReloaded
         case .reloadRefused: .reloadRefused
+        case .restartNeeded: .restartNeeded(keys: ["inbox", "outbox"])
         case .trouble: .trouble(PosixError(call: "rename", path: "/var/lib/primed/work", errno: 28))
         case .memoryUnbounded:
             .memoryUnbounded(PosixError(call: "mkdir", path: "/sys/fs/cgroup/primed-probe", errno: 30))
@@ -19,7 +20,8 @@ extension EventKind {
         case .namesIgnored: .namesIgnored(1)
         case .jobClaimed: .jobClaimed("nightly-1", file: "nightly-1.json", submitter: "shop", owner: 1000)
         case .jobRepeated: .jobRepeated("nightly-1", file: "nightly-1.json")
-        case .jobRejected: .jobRejected("nightly-1", code: "unknown-key", file: "nightly-1.json")
+        case .jobRejected:
+            .jobRejected("nightly-1", code: "unknown-key", file: "nightly-1.json", result: "nightly-1")
         case .targetsPublished: .targetsPublished("nightly-1", count: 12)
         case .jobPublished: .jobPublished("nightly-1", status: "done")
         case .keptRemoved: .keptRemoved("nightly-1")

@@ -8,6 +8,7 @@ public enum EventKind: String, CaseIterable, Sendable {
     case serviceStopped = "service-stopped"
     case serviceReloaded = "service-reloaded"
     case reloadRefused = "reload-refused"
+    case restartNeeded = "restart-needed"
     case trouble
     case memoryUnbounded = "memory-unbounded"
     case diskFull = "disk-full"
@@ -43,8 +44,9 @@ public enum EventKind: String, CaseIterable, Sendable {
     public var level: Level {
         switch self {
         case .trouble, .fileUnclaimable, .deviceLost, .reloadRefused: .error
-        case .memoryUnbounded, .diskFull, .announcementsLost, .namesIgnored, .jobRejected, .attemptFailed, .workerNoise,
-            .targetFailed, .deviceNotReady:
+        case .restartNeeded, .memoryUnbounded, .diskFull, .announcementsLost, .namesIgnored, .jobRejected,
+            .attemptFailed,
+            .workerNoise, .targetFailed, .deviceNotReady:
             .warning
         case .serviceReady, .serviceStopping, .serviceStopped, .serviceReloaded, .fileIgnored, .jobPublished,
             .requestAnswered:
@@ -67,6 +69,8 @@ public enum EventKind: String, CaseIterable, Sendable {
             "The configuration was read again."
         case .reloadRefused:
             "The configuration cannot be used; standard error says why. What was in force stays so, for workers too."
+        case .restartNeeded:
+            "The configuration that was read again has other values for `keys`, which a daemon takes only when it starts."
         case .trouble:
             "A system call failed on a file of the daemon's own. It tries again later; look at the disk and at rights."
         case .memoryUnbounded:
@@ -76,7 +80,7 @@ public enum EventKind: String, CaseIterable, Sendable {
         case .announcementsLost:
             "The kernel dropped announcements of new files. The inbox is scanned; nothing is lost."
         case .fileIgnored:
-            "A file in the inbox that is no job: no folder and no name that ends in .json. It stays."
+            "A file in the inbox that is no job: no folder and no name that ends in .json, or a file that stayed empty. It stays."
         case .fileUnclaimable:
             "A job that may not be taken out of the inbox; most often a folder that the daemon's user may not write."
         case .namesIgnored:
@@ -86,7 +90,7 @@ public enum EventKind: String, CaseIterable, Sendable {
         case .jobRepeated:
             "The same manifest came again. Its result exists or is being made, so this one is dropped."
         case .jobRejected:
-            "A manifest is mistaken. The result says where; what was dropped is kept for a while (`primed kept`)."
+            "A manifest is mistaken. `result` in the outbox says where, under another name where the id is taken; what was dropped is kept for a while (`primed kept`)."
         case .targetsPublished:
             "`count` finished targets of a job that is still running are in the outbox."
         case .jobPublished:

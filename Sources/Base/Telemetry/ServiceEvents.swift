@@ -20,6 +20,11 @@ extension Event {
     /// The configuration cannot be used; what was in force stays so.
     public static let reloadRefused = Event(.reloadRefused)
 
+    /// What was read again has other values for keys of which the daemon keeps what it began with.
+    public static func restartNeeded(keys: [String]) -> Event {
+        Event(.restartNeeded, ["keys": .identifiers(keys.map { Identifier($0) })])
+    }
+
     /// A system call failed on a file of the daemon's own; it tries again later.
     public static func trouble(_ error: PosixError) -> Event {
         Event(
@@ -71,9 +76,9 @@ extension Event {
         Event(.jobRepeated, ["job": .id(job), "file": .path(file)])
     }
 
-    /// A job is refused: `code` is result.json's, `file` the name it had in the inbox.
-    public static func jobRejected(_ job: String, code: String, file: String) -> Event {
-        Event(.jobRejected, ["job": .id(job), "code": .id(code), "file": .path(file)])
+    /// A job is refused: `code` is result.json's, `file` the name it had in the inbox, `result` the one it has in the outbox.
+    public static func jobRejected(_ job: String, code: String, file: String, result: String) -> Event {
+        Event(.jobRejected, ["job": .id(job), "code": .id(code), "file": .path(file), "result": .path(result)])
     }
 
     /// A result is in the outbox; `status` is result.json's.

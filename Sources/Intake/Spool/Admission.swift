@@ -50,7 +50,7 @@ extension Spool {
             let id = written ?? named
             if let other = try holder(of: id.description, for: digest) {
                 try settle(
-                    folder, id: id.description, digest: digest, against: other, problem: .idTaken(id, in: origin))
+                    folder, id: id.description, digest: digest, against: other, problem: .idTaken(id))
                 return nil
             }
             let owner = try Files.status(contents(of: folder, origin)).owner
@@ -108,7 +108,7 @@ extension Spool {
     private func reject(
         _ folder: JobFolder, id: String, as name: String, digest: String, _ problem: Problem
     ) throws(PosixError) {
-        log(.jobRejected(id, code: problem.code, file: try folder.readOrigin().name))
+        log(.jobRejected(id, code: problem.code, file: try folder.readOrigin().name, result: name))
         if !folder.isFinished {
             try folder.seal(ResultSummary(id: id, status: .rejected, error: problem).encoded)
         }
@@ -207,10 +207,10 @@ extension Problem {
         return Problem(code: "unreadable", message: message, place: place)
     }
 
-    fileprivate static func idTaken(_ id: JobID, in origin: JobFolder.Origin) -> Problem {
+    fileprivate static func idTaken(_ id: JobID) -> Problem {
         Problem(
             code: "id-taken",
             message: "another job was dropped as \(id) before; choose another id, or remove that job's result first",
-            place: "\(origin.place("manifest.json")): id")
+            place: "manifest: id")
     }
 }

@@ -81,7 +81,8 @@ extension Service {
 
     func status(_ state: ServiceStatus.State) -> ServiceStatus {
         ServiceStatus(
-            state: state, pid: Int(getpid()), started: RunningProcess.start(getpid()), slots: options.devices.count,
+            state: state, pid: Int(getpid()), started: RunningProcess.start(getpid()), inbox: spool.folders.inbox,
+            outbox: spool.folders.outbox, slots: options.devices.count,
             lost: devices.lost.sorted().filter(options.devices.contains),
             notReady: devices.notReady.filter(options.devices.contains),
             running: supervisor.runs.map { run in

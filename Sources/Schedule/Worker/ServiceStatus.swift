@@ -47,6 +47,9 @@ public struct ServiceStatus: Codable, Sendable, Equatable {
     public var pid: Int
     /// When that process began, as the kernel counts, so that another one of its number is not taken for it.
     public var started: UInt64?
+    /// The folders that it serves, which a configuration may name others for since; nil of a daemon of before 0.2.
+    public var inbox: String?
+    public var outbox: String?
     /// Those of lost devices included; each has one job at a time.
     public var slots: Int
     /// Devices that are gone, whose slots stay empty.

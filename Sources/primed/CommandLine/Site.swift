@@ -60,6 +60,16 @@ struct Site {
         Spool.Folders(inbox: configuration.inbox, work: configuration.work, outbox: configuration.outbox)
     }
 
+    /// The keys that have another value in `next`, of which a daemon keeps this one's until it starts again.
+    func keysKept(from next: Site) -> [String] {
+        let paths: [(key: String, path: KeyPath<Configuration, String>)] = [
+            ("inbox", \.inbox), ("work", \.work), ("outbox", \.outbox),
+        ]
+        let kept = paths.filter { configuration[keyPath: $0.path] != next.configuration[keyPath: $0.path] }.map(\.key)
+        // What was forbidden is not allowed again.
+        return kept + (next.configuration.crashDumps && !configuration.crashDumps ? ["crash_dumps"] : [])
+    }
+
     var limits: Spool.Limits {
         var limits = Spool.Limits()
         limits.manifestSize = configuration.largestManifestMiB << 20
