@@ -45,7 +45,7 @@ enum Bench {
         site.configuration.threads = try arguments.integer("threads", default: site.configuration.threads, in: 0...1024)
         let path = try manifestPath(arguments.operands[0])
         let manifest = try JobManifest(
-            try Files.read(path, limit: site.limits.manifestSize), file: arguments.operands[0])
+            try manifestBytes(path, site.limits), file: arguments.operands[0])
         let names = Names(folder: Files.parent(of: path), configuration: site.configuration)
         let options = site.configuration.engineOptions(on: try site.device(arguments))
         guard !arguments.has("weights") else {

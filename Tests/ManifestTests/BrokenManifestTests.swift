@@ -46,10 +46,11 @@ private func target(_ members: String) -> String { "[{\(members)}]" }
     static let values: [(key: String, value: String, message: String)] = [
         ("job", #""personalise""#, #"job: "personalise"; Known: personalize"#),
         ("job", "1", "job: 1; write a text"),
+        ("priority", "true", "priority: true; write a whole number from -100 to 100"),
         ("id", #""../x""#, #"id: "../x"; write 1 to 128 of A-Z a-z 0-9 . _ - that begin with a letter, a digit or _"#),
         ("id", #"".x""#, #"id: ".x"; write 1 to 128 of A-Z a-z 0-9 . _ - that begin with a letter, a digit or _"#),
         ("id", #""""#, #"id: ""; write 1 to 128 of A-Z a-z 0-9 . _ - that begin with a letter, a digit or _"#),
-        ("id", "[]", "id: a list; write an id: a text or a whole number"),
+        ("id", "[]", "id: an empty list; write an id: a text or a whole number"),
         (
             "base", #""../llama""#,
             #"base: "../llama", which leads upwards; write a path below the manifest's folder or a configured root"#
@@ -118,7 +119,7 @@ private func target(_ members: String) -> String { "[{\(members)}]" }
         ("targets", target(#""user": "a", "history": "h", "profile": 3"#), "targets[0].profile: 3; write a text"),
         (
             "targets", target(#""user": "a", "history": "h", "embedding": []"#),
-            "targets[0].embedding: a list; write a list of 1 to 65536 numbers"
+            "targets[0].embedding: an empty list; write a list of 1 to 65536 numbers"
         ),
         (
             "targets", target(#""user": "a", "history": "h", "embedding": [1, "x"]"#),
@@ -136,9 +137,9 @@ private func target(_ members: String) -> String { "[{\(members)}]" }
             "targets", #"[{"user": 4711, "history": "h"}, {"user": "4711", "history": "h"}]"#,
             "targets[1].user: 4711 again; give each user once"
         ),
-        ("only", "[]", "only: a list; write a list of users' ids"),
+        ("only", "[]", "only: an empty list; write a list of users' ids"),
         ("only", #"["bob"]"#, #"only[0]: "bob", who is not among the targets; name users of targets"#),
-        ("only", "[true]", "only[0]: true or false; write a user's id"),
+        ("only", "[true]", "only[0]: true; write a user's id"),
         ("evolve", #""fast""#, "evolve: a text; write an object"),
         ("evolve", #"{"optimiser": "cma-es"}"#, "evolve.optimiser: an unknown key; did you mean optimizer?"),
         (

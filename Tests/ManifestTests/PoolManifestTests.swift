@@ -46,7 +46,7 @@ private let ann = #"{"id": "ann", "adapter": "user_ann", "consent": true}"#
         ),
         (
             #"{"members": [{"id": "a", "adapter": "../a", "consent": true}]}"#,
-            #"members[0].adapter: "../a", which leads upwards; write a path below the manifest's folder or a configured root"#
+            #"members[0].adapter: "../a", which leads upwards; write a path below the pool's folder"#
         ),
         ("{\"members\": [\(ann), \(ann)]}", "members[1].id: ann again; list each member once"),
         ("{\"schema\": 2, \"members\": [\(ann)]}", "schema: 2; write a whole number from 1 to 1"),

@@ -171,15 +171,18 @@ struct Fields {
 
     /// A path below a folder, see `escape(of:)`.
     ///
-    /// - Parameter mayBeText: whether somebody may have written a history's text there: then no message shows what is no plain
-    ///   path.
-    func path(_ key: String, mayBeText: Bool = false) -> String? {
+    /// - Parameters:
+    ///   - folder: what it is relative to, in words.
+    ///   - mayBeText: whether somebody may have written a history's text there: then no message shows what is no plain path.
+    func path(
+        _ key: String, below folder: String = "the manifest's folder or a configured root", mayBeText: Bool = false
+    ) -> String? {
         guard let path = text(key) else { return nil }
         if let escape = escape(of: path) {
             let shown = mayBeText && !isPlainPath(path) ? "a path" : "\"\(printable(path))\""
             wrong(
                 .escape, key, found: "\(shown), \(escape)",
-                remedy: "write a path below the manifest's folder or a configured root")
+                remedy: "write a path below \(folder)")
             return nil
         }
         return path
@@ -189,8 +192,12 @@ struct Fields {
 extension JSONValue {
     /// What is shown of a value in a message: a text only by its kind, since it may be somebody's history.
     fileprivate var shown: String {
-        if case .number(let text) = self { return printable(text) }
-        return kind
+        switch self {
+        case .number(let text): printable(text)
+        case .bool(let flag): "\(flag)"
+        case .list(let list) where list.isEmpty: "an empty list"
+        default: kind
+        }
     }
 }
 

@@ -48,7 +48,8 @@ public struct PoolManifest: Equatable, Sendable {
         if let section = fields.section("embeddings", known: ["file", "tensor", "encoder"]) {
             section.require("file", "a safetensors file's name")
             embeddings = Embeddings(
-                file: section.path("file") ?? "", tensor: section.text("tensor") ?? "sharers",
+                file: section.path("file", below: "the pool's folder") ?? "",
+                tensor: section.text("tensor") ?? "sharers",
                 encoder: section.text("encoder"))
         }
         fields.require("members", "a list of {id, adapter, consent}")
@@ -88,7 +89,8 @@ extension PoolManifest.Member {
             fields.wrong(
                 .outOfRange, "expires", found: "\"\(printable(expires))\"", remedy: "write a day as YYYY-MM-DD")
         }
-        guard let id = fields.id("id"), let adapter = fields.path("adapter"), let consent = fields.flag("consent")
+        guard let id = fields.id("id"), let adapter = fields.path("adapter", below: "the pool's folder"),
+            let consent = fields.flag("consent")
         else { return nil }
         self.init(id: id, adapter: adapter, consent: consent, expires: expires)
     }

@@ -39,11 +39,9 @@ extension TaskDefinition {
             "name", "kind", "labels", "metrics", "history_metrics", "history", "retrieval", "query", "answer",
         ])
         let name = try whole.text("name")
-        let isName = name.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7F && $0 != UInt8(ascii: "/") }
-        guard !name.isEmpty, name.utf8.count <= 100, isName, Self.builtIn(name) == nil else {
+        if let fault = Self.fault(ofName: name) {
             throw TaskError(
-                .badID, whole.place("name"), found: "a name that is taken by a built-in task, empty, long or not plain",
-                remedy: "take letters, digits, - and _")
+                .badID, whole.place("name"), found: fault, remedy: "take at most 100 letters, digits, - and _")
         }
         let kind = try Self.kind(whole)
         var metrics = try Self.metrics(whole, "metrics", kind)
@@ -52,6 +50,15 @@ extension TaskDefinition {
             name: name, kind: kind, metrics: metrics, history: try Self.history(try whole.section("history")),
             retrieval: object["retrieval"] == nil ? nil : try Self.retrieval(try whole.section("retrieval")),
             query: try Self.query(try whole.section("query")), extent: try Self.extent(whole))
+    }
+
+    /// Why a task may not be called so; nil where it may.
+    private static func fault(ofName name: String) -> String? {
+        let isPlain = name.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7F && $0 != UInt8(ascii: "/") }
+        if name.isEmpty { return "an empty name" }
+        if name.utf8.count > 100 { return "a name of \(name.utf8.count) bytes" }
+        if !isPlain { return "\"\(printable(name))\", with a blank, a slash or what is not ASCII" }
+        return builtIn(name) == nil ? nil : "\"\(name)\", which is a built-in task"
     }
 
     private static func kind(_ whole: Section) throws(TaskError) -> Kind {

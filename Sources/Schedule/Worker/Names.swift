@@ -1,3 +1,4 @@
+import Glibc
 import Manifest
 import Posix
 
@@ -70,12 +71,21 @@ public struct Names: Sendable {
             } catch {
                 throw JobError(
                     code: "unreadable", place: place,
-                    message:
-                        "\(name) cannot be read (\(error.description)); name a regular file of at most \(limit) bytes",
+                    message: "\(name) \(Self.words(of: error)); name a regular file of at most \(limit) bytes",
                     isPermanent: !error.mayPass)
             }
         }
         throw missing(name, kind, place)
+    }
+
+    /// Why a file cannot be read.
+    private static func words(of error: PosixError) -> String {
+        switch error.errno {
+        case EINVAL: "is no regular file"
+        case ELOOP: "goes through a symbolic link"
+        case EFBIG: "is larger"
+        default: "cannot be read (\(error))"
+        }
     }
 
     /// Whether a configured root has something of this name for a job's sharers or targets.
