@@ -15,7 +15,11 @@ enum Demo {
             pool of 19 sharers. Run again, it shows the same result; remove outbox/demo to do it anew.
             """,
         options: [Site.option],
-        exits: [(Exit.ok, "three users have their own model"), (Exit.noInput, "this is no checkout of primed")],
+        exits: [
+            (Exit.ok, "three users have their own model"), (Exit.noInput, "this is no checkout of primed"),
+            (Exit.unavailable, "another daemon serves this spool"), (Exit.software, "a user has none, see the result"),
+            (Exit.temporary, "the disk or the devices left it undone; run it again to go on"),
+        ],
         examples: ["primed demo"]
     ) { arguments in
         let site = try Site(arguments)

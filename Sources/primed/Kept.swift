@@ -18,7 +18,7 @@ enum Kept {
         examples: ["primed kept", "primed kept --json | jq '.[] | select(.code == \"quarantined\") | .name'"]
     ) { arguments in
         let site = try Site(arguments)
-        let jobs = try Spool.kept(site.folders, site.limits)
+        let jobs = try Site.asDaemon { try Spool.kept(site.folders, site.limits) }
         if arguments.has("json") {
             show(try json(jobs, pretty: true))
             return Exit.ok

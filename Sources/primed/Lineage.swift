@@ -9,8 +9,9 @@ enum Lineage {
         description: """
             Reads every result in the outbox and prints the adapters in whose merge the sharer has a weight other than 0, \
             a line each: the adapter's folder, and the weight (one a layer where they differ). To be asked when a sharer \
-            withdraws: a pool's member without consent is used by no later job, and this names what was made before. \
-            Results that cannot be read are named on standard error.
+            withdraws: a pool's member without consent is used for no target that is not begun, and this names what was \
+            made before. Targets that were under way publish later: ask again when the jobs that ran then have ended. \
+            Results that cannot be read are named on standard error, and so is a sharer whom no result names.
             """,
         options: [
             Site.option,
@@ -34,6 +35,11 @@ enum Lineage {
             for each in lineage.descendants {
                 show("\(each.adapter)  \(each.weights.map { fixed($0, 4) }.joined(separator: " "))\n")
             }
+        }
+        if !lineage.isNamed {
+            let pool = arguments.text("pool").map { " of the pool \(printable($0))" } ?? ""
+            let sharer = printable(arguments.required("sharer"))
+            complain("no result in \(site.configuration.outbox) names the sharer \(sharer)\(pool)")
         }
         for path in lineage.unreadable { complain("\(printable(path)) cannot be read as a result") }
         return lineage.unreadable.isEmpty ? Exit.ok : Exit.io

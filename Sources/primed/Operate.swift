@@ -62,7 +62,7 @@ enum Operate {
         ) { arguments in
             let site = try Site(arguments)
             let timeout = try arguments.integer("timeout", default: 10, in: 0...86400)
-            return try ask(wish, arguments.operands, site, seconds: Double(timeout))
+            return try Site.asDaemon { try ask(wish, arguments.operands, site, seconds: Double(timeout)) }
         }
     }
 

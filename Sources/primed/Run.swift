@@ -1,3 +1,4 @@
+import Glibc
 import JSON
 import Llama
 import Posix
@@ -24,13 +25,16 @@ enum Run {
         exits: [
             (Exit.ok, "every target is done"), (Exit.badData, "the manifest, or what it names, is mistaken"),
             (Exit.noInput, "there is no such manifest"), (Exit.software, "a target failed or is held"),
-            (Exit.io, "the result cannot be written"),
+            (Exit.cannotCreate, "the outbox cannot be made"), (Exit.io, "the result cannot be written"),
             (Exit.unavailable, "the device cannot be had, or cannot do it"),
-            (Exit.temporary, "interrupted, or failed in a way that may pass; run it again to go on"),
+            (Exit.temporary, "interrupted, under way already, or failed in a way that may pass; run it again to go on"),
         ],
         examples: ["primed run examples/debian/demo.json", "primed run --outbox /tmp/out nightly/"]
     ) { arguments in
         let site = try Site(arguments)
+        guard arguments.text("outbox") != "" else {
+            throw Failure(Exit.usage, "run: --outbox is empty; write a folder's path")
+        }
         let outbox = Outbox(arguments.text("outbox") ?? site.configuration.outbox)
         let submission = try Submission(arguments.operands[0], site)
         if submission.isFolder && "\(Files.canonical(outbox.path))/".utf8.starts(with: "\(submission.source)/".utf8) {
@@ -61,8 +65,8 @@ enum Run {
             Files.finishRetiring(folder.path)
             return try conclude("\(outbox.path)/\(id)", arguments)
         }
-        try Files.makeDirectories(outbox.path)
-        let lock = try folder.lock()
+        try make(outbox.path, "name an outbox that can be made")
+        let lock = try lock(of: folder, "\(outbox.path)/\(id)")
         defer { withExtendedLifetime(lock) {} }
         try folder.begin(digest: digest, name: submission.name, isFolder: submission.isFolder)
         let stop = try StopRequest()
@@ -108,6 +112,13 @@ enum Run {
             case .passing where failure.problem.code == LlamaError.Code.device.rawValue: return Exit.unavailable
             case .passing: return Exit.temporary
             }
+        }
+    }
+
+    private static func lock(of folder: JobFolder, _ result: String) throws -> FileLock {
+        do throws(PosixError) { return try folder.lock() } catch {
+            guard error.errno == EWOULDBLOCK else { throw error }
+            throw Failure(Exit.temporary, "\(result): another run of this job is under way; wait for its end")
         }
     }
 

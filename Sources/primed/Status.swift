@@ -36,8 +36,11 @@ enum Status {
         let daemon: ServiceStatus?
 
         /// What there is to see now.
-        init(_ site: Site) throws(PosixError) {
-            let serving = try ServiceStatus.serving(site.folders)
+        init(_ site: Site) throws {
+            let serving: ServiceStatus?
+            do throws(PosixError) { serving = try ServiceStatus.serving(site.folders) } catch {
+                throw ofGroup(error, "\(error)", folder: site.folders.work)
+            }
             let scan = try? Inbox(site.configuration.inbox).scan()
             isServing = serving != nil
             inbox = (scan?.ready.count ?? 0) + (scan?.unsettled.count ?? 0)

@@ -32,7 +32,7 @@ enum Submit {
         exits: [
             (Exit.ok, "submitted; with --wait, every target is done"), (Exit.badData, "a manifest is mistaken"),
             (Exit.noInput, "there is no such manifest"), (Exit.software, "with --wait: a result is not done"),
-            (Exit.cannotCreate, "the inbox has another file of that name"),
+            (Exit.cannotCreate, "the inbox has another file of that name, or cannot be made"),
             (Exit.temporary, "with --wait: time is up"),
         ], examples: ["primed submit nightly.json", "primed submit --wait --timeout 3600 nightly/"]
     ) { arguments in
@@ -138,7 +138,7 @@ private struct Drop {
         // Nobody else's: what is there already would become part of the job.
         let draft = "\(inbox)/.\(name).\(String(UInt64.random(in: .min ... .max), radix: 36)).part"
         do {
-            try Files.makeDirectories(inbox)
+            try make(inbox, "name an inbox that can be made")
             if submission.isFolder {
                 try Self.copy(tree: submission.source, to: draft)
             } else {
@@ -148,7 +148,12 @@ private struct Drop {
             try Files.sync(directory: inbox)
         } catch {
             try? Files.removeTree(draft)
-            guard let error = error as? PosixError, error.errno == EEXIST else { throw error }
+            guard let error = error as? PosixError else { throw error }
+            // Else the fault is the source's.
+            if error.path.hasPrefix(inbox), error.errno != EEXIST {
+                throw ofGroup(error, "\(inbox): this user may not drop jobs there", folder: inbox)
+            }
+            guard error.errno == EEXIST else { throw error }
             throw Failure(
                 Exit.cannotCreate,
                 "\(inbox)/\(name): it waits there already; wait until it is taken, or take another name")

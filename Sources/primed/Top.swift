@@ -32,7 +32,7 @@ enum Top {
     }
 
     /// As many lines as fit, each cleared to its end, and nothing below them.
-    private static func screen(_ site: Site) throws(PosixError) -> String {
+    private static func screen(_ site: Site) throws -> String {
         let (columns, rows) = Terminal.size(STDOUT_FILENO) ?? (80, 24)
         let head = "primed \(Primed.version)  \(WallClock.timestamp())"
         let lines = try [head, ""] + Status.Report(site).text.split(separator: "\n").map(String.init)

@@ -171,6 +171,8 @@ struct JobTests {
     /// When a sharer withdraws, what was made of its adapter can be named.
     @Test func lineageNamesTheAdaptersOfASharer() throws {
         let scene = try Scene()
+        try FileManager.default.removeItem(atPath: scene.path("outbox"))
+        #expect(try scene.onSite("lineage", "--sharer", "207").status == 0)
         #expect(try scene.onSite("run", try scene.manifest("job", budget: 14)).status == 0)
         let target = try #require(try scene.result("job").targets?.first)
         try #require(target.status == "done")
@@ -181,7 +183,9 @@ struct JobTests {
             #expect(found.lines.count == 1 && found.out.contains("/outbox/job/78/adapter  "), "\(found.out)")
         }
         #expect(try scene.onSite("lineage", "--sharer", sharers[0], "--pool", "another").out.isEmpty)
-        #expect(try scene.onSite("lineage", "--sharer", "nobody").out.isEmpty)
+        let nobody = try scene.onSite("lineage", "--sharer", "nobody")
+        #expect(nobody.status == 0 && nobody.out.isEmpty)
+        #expect(nobody.errors == "primed: no result in \(scene.path("outbox")) names the sharer nobody\n")
         // A result that cannot be read may hide one.
         try FileManager.default.createDirectory(atPath: scene.path("outbox/broken"), withIntermediateDirectories: true)
         try scene.write("torn", to: "outbox/broken/result.json")
@@ -189,6 +193,21 @@ struct JobTests {
         #expect(ending.status == 74 && ending.errors.contains("outbox/broken/result.json"))
         #expect(ending.lines.count == 1)
         #expect(try scene.onSite("lineage").status == 64)
+    }
+
+    @Test func twoRunsOfAJobAtOnceAreTold() throws {
+        let scene = try Scene()
+        let manifest = try scene.manifest("job", budget: 100_000)
+        let first = try scene.start(["run", "--config", scene.path("primed.json5"), manifest])
+        defer { first.process.terminate() }
+        func isLocked() -> Bool {
+            let files = FileManager.default.enumerator(atPath: scene.path("outbox"))?.compactMap { $0 as? String } ?? []
+            return files.contains { $0.hasSuffix("/job/manifest.json") || $0.hasSuffix("/rounds") }
+        }
+        #expect(try scene.wait { isLocked() })
+        let second = try scene.onSite("run", manifest)
+        #expect(
+            second.status == 75 && second.errors.contains("another run of this job is under way"), "\(second.errors)")
     }
 
     /// Naming an adapter is no way around the consent of the pool in which it lies.

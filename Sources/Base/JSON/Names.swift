@@ -19,14 +19,15 @@ public func escaped(_ text: String) -> String {
     return shown
 }
 
-/// The entry of `known` that is fewest edits away from `name`; of several the one that begins most alike.
-public func nearest(to name: String, in known: [String]) -> String? {
+/// The entry of `known` that is fewest edits away from `name`, at most `most`; of several the one that begins most alike.
+public func nearest(to name: String, in known: [String], within most: Int = .max) -> String? {
     let wanted = Array(name.lowercased().unicodeScalars.prefix(80))
     return known.map { entry in
         let scalars = Array(entry.lowercased().unicodeScalars)
         let alike = zip(wanted, scalars).prefix { $0 == $1 }.count
         return (entry: entry, rank: (edits(wanted, scalars), -alike))
     }
+    .filter { $0.rank.0 <= most }
     .min { $0.rank < $1.rank }?.entry
 }
 

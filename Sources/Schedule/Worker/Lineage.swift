@@ -19,11 +19,15 @@ public struct Lineage: Sendable, Equatable {
     public var descendants: [Descendant] = []
     /// Results that could not be read, by their paths: something may be missing above.
     public var unreadable: [String] = []
+    /// Whether any result names the sharer, with whatever weight.
+    public var isNamed = false
 
     /// Reads every result in an outbox, and the targets that jobs under way have published.
     ///
     /// - Parameter pool: only of this pool; results that do not say which count, too.
     public init(of sharer: String, pool: String? = nil, outbox: String) throws(PosixError) {
+        // The daemon makes it.
+        guard try Files.isPresent(outbox) else { return }
         for job in try Files.list(outbox) where !job.hasPrefix(".") {
             let path = "\(outbox)/\(job)/\(Outbox.resultFile)"
             guard try Files.isPresent(path) else {
@@ -37,6 +41,7 @@ public struct Lineage: Sendable, Equatable {
                 continue
             }
             if let pool, let other = result.pool, other != pool { continue }
+            if result.targets?.contains(where: { $0.sharers?.contains(sharer) == true }) == true { isNamed = true }
             for target in result.targets ?? [] where target.status == TargetResult.Status.done.rawValue {
                 guard let place = target.sharers?.firstIndex(of: sharer), let weights = target.weights else { continue }
                 let own = weights.perSharer.compactMap { $0.indices.contains(place) ? $0[place] : nil }
@@ -68,6 +73,7 @@ public struct Lineage: Sendable, Equatable {
                 unreadable.append("\(folder)/privacy.json")
                 continue
             }
+            if record.sharers.contains(where: { $0.id == sharer }) { isNamed = true }
             guard record.outcome == "merged", try Files.isPresent("\(folder)/adapter"),
                 let own = record.sharers.first(where: { $0.id == sharer })?.weights, own.contains(where: { $0 != 0 })
             else { continue }

@@ -92,4 +92,32 @@ struct Failure: Error, CustomStringConvertible {
         self.code = code
         self.message = message
     }
+
+    /// A word of the command line that nothing is called; a guess only where it may be a slip of the hand.
+    static func unknown(_ what: String, _ word: String, among known: [String], help: String) -> Failure {
+        let guess = nearest(to: word, in: known, within: 2)
+        return Failure(
+            Exit.usage, "\(what) \(printable(word)); \(guess.map { "did you mean \($0)?" } ?? "see \(help)")")
+    }
+}
+
+/// An error in words and with the mend, where what is missing is a right that a folder's group has.
+func ofGroup(_ error: PosixError, _ words: String, folder: String) -> any Error {
+    guard [EACCES, EPERM].contains(error.errno) else { return error }
+    var status = stat()
+    // Nobody is to be put into root's group for this.
+    guard stat(folder, &status) == 0, status.st_gid != 0, status.st_mode & S_IXGRP != 0,
+        let group = getgrgid(status.st_gid).map({ String(cString: $0.pointee.gr_name) })
+    else { return Failure(Exit.noPermission, "\(words); run it as root, or as the user whom the daemon runs as") }
+    return Failure(
+        Exit.noPermission,
+        "\(words); the group \(group) may: usermod -aG \(group) USER puts a user into it from the next login on")
+}
+
+/// Makes a folder that somebody named; where none can be, the message has the mend.
+func make(_ folder: String, _ remedy: String) throws {
+    do throws(PosixError) { try Files.makeDirectories(folder) } catch {
+        guard [ENOENT, ENOTDIR, EEXIST].contains(error.errno) else { throw error }
+        throw Failure(Exit.cannotCreate, "\(error); \(remedy)")
+    }
 }

@@ -55,6 +55,9 @@ enum Help {
         if isOnSite, !exits.contains(where: { $0.code == Exit.configuration }) {
             exits.append((Exit.configuration, "the configuration is mistaken"))
         }
+        if isOnSite, !exits.contains(where: { $0.code == Exit.noPermission }) {
+            exits.append((Exit.noPermission, "this user may not read or write what it takes"))
+        }
         return exits.sorted { $0.code < $1.code }
     }
 

@@ -40,11 +40,31 @@ struct Site {
             configuration = try Configuration(
                 text, file: path ?? "",
                 folder: file.map { Files.parent(of: $0) } ?? currentFolder(), environment: environment)
+        } catch let error as PosixError {
+            throw Failure(Exit.configuration, "\(path ?? ""): \(Self.words(of: error))")
         } catch {
             throw Failure(Exit.configuration, "\(error)")
         }
         // Whatever a command reads of users, it reads after this.
         if !configuration.crashDumps { CrashDumps.forbid() }
+    }
+
+    /// Why a configuration cannot be read, and what to do.
+    private static func words(of error: PosixError) -> String {
+        switch error.errno {
+        case ENOENT, ENOTDIR: "there is no such configuration; name another by --config or $PRIMED_CONFIG, or none"
+        case ELOOP: "is a symbolic link; name the file itself"
+        case EINVAL: "is no regular file; a configuration is one"
+        case EFBIG: "has more than \(largestFile) bytes; a configuration has fewer"
+        default: "\(error.reason); give this user the right to read it"
+        }
+    }
+
+    /// What `body` does with the daemon's own files; where a right is missing, the message says who has it.
+    static func asDaemon<Value>(_ body: () throws -> Value) throws -> Value {
+        do { return try body() } catch let error as PosixError where [EACCES, EPERM].contains(error.errno) {
+            throw Failure(Exit.noPermission, "\(error); run it as root, or as the user whom the daemon runs as")
+        }
     }
 
     /// The device that the command line names, else the configuration's first.
