@@ -65,9 +65,11 @@ struct Primed {
 
     private static func command(_ name: String) throws(Failure) -> Command {
         guard let command = commands.first(where: { $0.name == name }) else {
+            if name.hasPrefix("-") {
+                throw Failure.unknown("no option", name, among: ["--version", "--help"], help: "primed help")
+            }
             let known = commands.filter { !$0.isHidden }.map(\.name)
-            throw Failure(
-                Exit.usage, "no command \(printable(name)); did you mean \(nearest(to: name, in: known) ?? "help")?")
+            throw Failure.unknown("no command", name, among: known, help: "primed help")
         }
         return command
     }

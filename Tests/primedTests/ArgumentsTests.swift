@@ -22,6 +22,9 @@ import Testing
     @Test(arguments: [
         ([], "send: no --to; give --to PLACE"), (["--wait"], "send: no --to; give --to PLACE"),
         (["--to", "x", "--timeout", "3"], "send: --timeout without --wait; give both or neither"),
+        (["--to", "x", "stray", "more"], "send: stray is one operand too many; usage: primed send [options]"),
+        (["--wiat"], "send: no option --wiat; did you mean --wait?"),
+        (["--verbose=1"], "send: no option --verbose; see primed send --help"),
     ])
     func whatIsMissingIsTold(_ words: [String], _ message: String) {
         #expect {

@@ -1,12 +1,11 @@
 import Foundation
 import Testing
 
+@testable import primed
+
 @Suite("The commands")
 struct CommandTests {
-    static let names = [
-        "serve", "run", "check", "submit", "status", "tokenize", "predict", "demo", "doctor", "bench", "top", "lineage",
-        "events", "kept", "cancel", "hold", "release", "retry", "manual",
-    ]
+    static let names = Primed.commands.filter { !$0.isHidden }.map(\.name)
 
     @Test(arguments: names)
     func helpIsAPage(_ command: String) throws {
@@ -74,9 +73,14 @@ struct CommandTests {
         let scene = try Scene()
         let overview = try scene.primed("--help")
         #expect(overview.status == 0)
-        for name in Self.names { #expect(overview.out.contains("\n    \(name)") || overview.out.contains(" \(name) ")) }
-        #expect(try scene.primed("sevre").status == 64)
-        #expect(try scene.primed("sevre").errors.contains("serve"))
+        for name in Self.names { #expect(overview.out.contains("\n    \(name) "), "\(name)") }
+        for (word, message) in [
+            ("sevre", "no command sevre; did you mean serve?"), ("nosuch", "no command nosuch; see primed help"),
+            ("--verison", "no option --verison; did you mean --version?"),
+        ] {
+            let unknown = try scene.primed(word)
+            #expect(unknown.status == 64 && unknown.errors == "primed: \(message)\n")
+        }
         let version = try scene.primed("--version")
         #expect(version.status == 0 && version.out.hasPrefix("primed "))
         // What is not released yet does not go by a release's number.
@@ -91,6 +95,22 @@ struct CommandTests {
         #expect(try scene.onSite("run").status == 64)
         #expect(
             try scene.primed("run", "--config", try scene.write("{ inbx: 1 }", to: "bad.json5"), "x").status == 78)
+        let manifest = try scene.manifest("job")
+        #expect(try scene.onSite("run", "--outbox", "", manifest).status == 64)
+        let below = try scene.onSite("run", "--outbox", "\(manifest)/out", manifest)
+        #expect(below.status == 73 && below.errors.contains("name an outbox that can be made"), "\(below.errors)")
+    }
+
+    /// Whoever reads a log of several programs knows whose line is whose.
+    @Test func everyLineOfAConfigurationsMistakesIsPrimeds() throws {
+        let scene = try Scene()
+        let file = try scene.write("{ inbx: 1, slots: 0 }", to: "bad.json5")
+        let lines = try scene.primed("status", "--config", file).errors.split(separator: "\n")
+        #expect(lines.count == 2 && lines.allSatisfy { $0.hasPrefix("primed: \(file): ") }, "\(lines)")
+        let missing = try scene.primed("status", "--config", "./no/../such.json5")
+        #expect(missing.status == 78)
+        #expect(
+            missing.errors.hasPrefix("primed: ./no/../such.json5: there is no such configuration; name another by "))
     }
 
     @Test func tokenizeAndBack() throws {

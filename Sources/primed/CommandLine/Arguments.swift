@@ -21,11 +21,10 @@ struct Arguments {
             }
             let name = word == "-h" ? "help" : String(word.drop { $0 == "-" }.prefix { $0 != "=" })
             guard word.hasPrefix("--") || word == "-h", let option = options.first(where: { $0.name == name }) else {
-                let known = options.map(\.name)
-                throw Failure(
-                    Exit.usage,
-                    "\(command.name): no option \(printable(word)); did you mean --\(nearest(to: name, in: known) ?? "help")?"
-                )
+                throw Failure.unknown(
+                    "\(command.name): no option", String(word.prefix { $0 != "=" }),
+                    among: options.map { "--\($0.name)" },
+                    help: "primed \(command.name) --help")
             }
             let inline = word.firstIndex(of: "=").map { String(word[word.index(after: $0)...]) }
             guard option.value != nil else {
@@ -43,10 +42,10 @@ struct Arguments {
         }
         guard !has("help") else { return }
         guard command.operandCount.contains(operands.count) else {
-            throw Failure(
-                Exit.usage,
-                "\(command.name): \(operands.count) operands; usage: primed \(command.name) [options] \(command.operands)"
-            )
+            let stray = operands.dropFirst(command.operandCount.upperBound).first.map(printable)
+            let found = stray.map { "\($0) is one operand too many" } ?? "an operand is missing"
+            let usage = ["primed", command.name, "[options]", command.operands].filter { !$0.isEmpty }
+            throw Failure(Exit.usage, "\(command.name): \(found); usage: \(usage.joined(separator: " "))")
         }
         for option in options where option.isRequired && !has(option.name) {
             throw Failure(Exit.usage, "\(command.name): no --\(option.name); give \(Help.heading(option))")

@@ -14,9 +14,10 @@ func show(_ bytes: [UInt8]) {
     exit(Exit.io)
 }
 
-/// Writes a diagnostic to standard error, nothing in it but line feeds moving a cursor. Nothing depends on whether it is heard.
+/// Writes a diagnostic to standard error, nothing in it but line feeds moving a cursor, each line as primed's. Nothing depends
+/// on whether it is heard.
 func complain(_ text: String) {
-    let lines = "primed: \(text)".split(separator: "\n", omittingEmptySubsequences: false).map { escaped(String($0)) }
+    let lines = text.split(separator: "\n", omittingEmptySubsequences: false).map { "primed: \(escaped(String($0)))" }
     _ = write(Array((lines.joined(separator: "\n") + "\n").utf8), to: STDERR_FILENO, waiting: false)
 }
 
