@@ -91,7 +91,7 @@ let checks: [Target] = [
     tests("Posix", ["CPosix"]),
     tests("JSON"),
     tests("Digest"),
-    tests("primed", ["StandIn"]),
+    tests("primed", ["Posix", "StandIn"]),
     .target(
         name: "Fuzz", dependencies: ["Manifest", "Tokenizers", "Checkpoints", "JSON"], path: "Tests/Fuzz",
         exclude: ["corpus", "harness.c", "make-seeds", "seeds", "words"]),

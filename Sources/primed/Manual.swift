@@ -81,7 +81,7 @@ enum Manual {
             PRIMED_KEY of the environment goes before the file.
 
             "primed doctor" shows what is in force and why. SIGHUP makes a daemon read the file again; inbox, work and outbox \
-            stay what they were until it starts anew.
+            stay what they were until it starts anew, and crash dumps that it forbids stay forbidden.
             """)
         page.section("KEYS")
         for setting in Configuration().settings {

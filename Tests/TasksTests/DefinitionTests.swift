@@ -129,6 +129,18 @@ import Testing
         }
     }
 
+    @Test(arguments: [
+        ("", "an empty name; "), ("x y", "\"x y\", with a blank, a slash or what is not ASCII; "),
+        ("citation", "\"citation\", which is a built-in task; "),
+        (String(repeating: "x", count: 101), "a name of 101 bytes; "),
+    ])
+    func aNameThatCannotBeSaysWhy(_ name: String, _ words: String) throws {
+        let error = try taskError {
+            _ = try TaskDefinition(definition: Self.definition(["name": "\"\(name)\""]), file: "t")
+        }
+        #expect(error.description == "t: name: \(words)take at most 100 letters, digits, - and _")
+    }
+
     @Test func builtInTasksAreFoundByBothNames() {
         #expect(TaskDefinition.all.count == 7)
         for (key, id) in [

@@ -68,6 +68,17 @@ import Testing
         }
     }
 
+    @Test func aHistoryThatIsNoFileIsSaidToBeNone() throws {
+        let scene = try Scene()
+        try FileManager.default.createDirectory(atPath: scene.path("folder"), withIntermediateDirectories: false)
+        try FileManager.default.createSymbolicLink(atPath: scene.path("link"), withDestinationPath: "primed.json5")
+        let targets = #"[{ "user": "a", "history": "folder" }, { "user": "b", "history": "link" }]"#
+        let ending = try scene.onSite("check", try scene.manifest("m", users: #"["a", "b"]"#, targets: targets))
+        #expect(ending.lines.count == 2)
+        #expect(ending.out.contains("targets[0].history: folder is no regular file; name a regular file of at most"))
+        #expect(ending.out.contains("targets[1].history: link goes through a symbolic link; name a regular file"))
+    }
+
     /// One mistake hides no other that does not follow from it.
     @Test func everyMistakeIsToldAtOnce() throws {
         let scene = try Scene()

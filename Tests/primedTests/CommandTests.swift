@@ -1,4 +1,6 @@
 import Foundation
+import Glibc
+import Posix
 import Testing
 
 @testable import primed
@@ -99,6 +101,30 @@ struct CommandTests {
         #expect(try scene.onSite("run", "--outbox", "", manifest).status == 64)
         let below = try scene.onSite("run", "--outbox", "\(manifest)/out", manifest)
         #expect(below.status == 73 && below.errors.contains("name an outbox that can be made"), "\(below.errors)")
+    }
+
+    /// Nobody is told to join root's group, nor one that may not either.
+    @Test func aMissingRightComesWithTheGroupThatHasIt() throws {
+        let scene = try Scene()
+        let folder = scene.path("inbox")
+        let error = PosixError(call: "open", path: folder, errno: EACCES)
+        func message() -> String { "\(ofGroup(error, "no", folder: folder))" }
+        // Only root can give a folder to a group of others.
+        if geteuid() == 0 { try #require(chown(folder, 0, 1) == 0) }
+        try #require(chmod(folder, 0o750) == 0)
+        var status = stat()
+        try #require(stat(folder, &status) == 0)
+        let group = try #require(getgrgid(status.st_gid).map { String(cString: $0.pointee.gr_name) })
+        #expect(
+            message()
+                == "no; the group \(group) may: usermod -aG \(group) USER puts a user into it from the next login on")
+        try #require(chmod(folder, 0o700) == 0)
+        #expect(message() == "no; run it as root, or as the user whom the daemon runs as")
+        if geteuid() == 0 {
+            try #require(chown(folder, 0, 0) == 0 && chmod(folder, 0o750) == 0)
+            #expect(message() == "no; run it as root, or as the user whom the daemon runs as")
+        }
+        #expect(ofGroup(PosixError(call: "open", path: folder, errno: EIO), "no", folder: folder) is PosixError)
     }
 
     /// Whoever reads a log of several programs knows whose line is whose.

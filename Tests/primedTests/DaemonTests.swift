@@ -12,6 +12,10 @@ struct DaemonTests {
         #expect(ending.status == 0, "\(ending.errors)")
         #expect(ending.out.contains("outbox/job"))
         #expect(try scene.result("job").status == "done")
+        // Of several jobs each message says whose it is.
+        let failing = try scene.onSite("submit", "--wait", try scene.manifest("fails", task: "no_such_task"))
+        #expect(
+            failing.status == 70 && failing.errors.hasPrefix("primed: fails: manifest: task: "), "\(failing.errors)")
         let status = try scene.onSite("status")
         #expect(status.status == 0)
         let json = try #require(
