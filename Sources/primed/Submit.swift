@@ -68,7 +68,8 @@ enum Submit {
         let outbox = Outbox(site.configuration.outbox)
         let bar = ProgressBar(isShown: true)
         let deadline = MonotonicClock.seconds() + seconds
-        if try ServiceStatus.serving(site.folders) == nil {
+        let serving = try ServiceStatus.serving(site.folders)
+        if serving?.serves(inbox: site.folders.inbox) != true {
             complain("no daemon serves \(site.folders.inbox); waiting for one")
         }
         var open = drops

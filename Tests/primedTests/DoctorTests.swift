@@ -84,6 +84,8 @@ import Testing
         #expect(try scene.wait { daemon.said.contains("service-reloaded") })
         let event = try #require(daemon.said.split(separator: "\n").first { $0.contains("restart-needed") })
         #expect(event.contains(#""keys":["inbox"]"#), "\(event)")
+        let waiting = try scene.onSite("submit", "--wait", "--timeout", "1", try scene.manifest("job"))
+        #expect(waiting.status == 75 && waiting.errors.contains("no daemon serves \(scene.path("other")); "))
         let ending = try scene.onSite("doctor")
         #expect(ending.status == 78)
         #expect(

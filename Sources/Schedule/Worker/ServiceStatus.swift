@@ -75,6 +75,11 @@ public struct ServiceStatus: Codable, Sendable, Equatable {
         return RunningProcess.isThere(Int32(truncatingIfNeeded: status.pid), started: status.started) ? status : nil
     }
 
+    /// Whether that daemon takes jobs from this inbox.
+    public func serves(inbox other: String) -> Bool {
+        inbox.map { Files.canonical($0) == Files.canonical(other) } ?? true
+    }
+
     func write(to folders: Spool.Folders) throws(PosixError) {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
