@@ -37,7 +37,7 @@ let road: [Target] = [
     .target(name: "Privacy", path: "Sources/Personalize/Privacy"),
 
     .target(name: "Llama", dependencies: ["Checkpoints", "Compute", "Digest"], path: "Sources/Engine/Llama"),
-    .target(name: "Tokenizers", dependencies: ["JSON", "Posix"], path: "Sources/Engine/Tokenizers"),
+    .target(name: "Tokenizers", dependencies: ["Digest", "JSON", "Posix"], path: "Sources/Engine/Tokenizers"),
     .target(
         name: "Checkpoints", dependencies: ["COpenBLAS", "Digest", "JSON", "Posix"], path: "Sources/Engine/Checkpoints"),
     .target(

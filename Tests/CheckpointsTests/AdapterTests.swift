@@ -208,10 +208,11 @@ import Testing
         expect(.escape, saying: "a symbolic link") { _ = try Adapter(folder.path, for: TinyModel.shape()) }
     }
 
-    @Test func hashesItsWeights() throws {
+    @Test func hashesItsWeightsAndTheirScale() throws {
         var adapter = TinyAdapter()
         let first = try read(adapter).digest()
         #expect(try read(adapter).digest() == first)
+        #expect(try read(TinyAdapter(alpha: 8)).digest() != first)
         adapter.weights[TinyAdapter.name(0, "self_attn.q_proj", "A")] = .numbers([2, 8], seed: 77)
         #expect(try read(adapter).digest() != first)
     }

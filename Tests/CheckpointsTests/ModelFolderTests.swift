@@ -54,6 +54,8 @@ import Testing
         other = TinyModel()
         other.configuration = other.configuration.replacing("1e-5", with: "1e-6")
         #expect(try open(other).fingerprint != first)
+        folder.write("generation_config.json", #"{"eos_token_id":3}"#)
+        #expect(try open(TinyModel()).fingerprint != first)
     }
 
     /// The tiny model in two files, and an index with `map`.

@@ -84,10 +84,12 @@ public struct Adapter: Sendable {
         self.pairs = pairs
     }
 
-    /// SHA-256 of the adapter's weights file, as it was when it was read, in hexadecimal digits.
+    /// SHA-256 of the adapter's weights file and of what its configuration makes of them, as they were when they were read, in
+    /// hexadecimal digits.
     public func digest() -> String {
         var hash = SHA256()
         pairs.values.first!.a.file.withBytes { hash.add($0) }
+        for site in pairs.keys.sorted() { hash.add(Array("\(site.peftName) \(pairs[site]!.scale)\n".utf8)) }
         return hash.hexadecimal()
     }
 

@@ -6,7 +6,7 @@ import Posix
 public struct ModelFolder: Sendable {
     public let path: String
     public let config: LlamaConfig
-    /// SHA-256 over config.json and every tensor's name, type, shape and first and last numbers, so that it costs
+    /// SHA-256 over config.json, the tokens that end a text and every tensor's name, type, shape and first and last numbers, so that it costs
     /// nothing on a large model: it tells apart what a training run tells apart, it is no proof of every byte.
     public let fingerprint: String
     private let tensors: [String: StoredTensor]
@@ -43,7 +43,7 @@ public struct ModelFolder: Sendable {
         if config.tiedEmbeddings { tensors["lm_head.weight"] = nil }
         try Self.check(tensors, config, path)
         self.tensors = tensors
-        fingerprint = try Self.fingerprint(of: tensors, path)
+        fingerprint = try Self.fingerprint(of: tensors, config, path)
     }
 
     /// `[vocabulary, hidden]`
@@ -153,10 +153,11 @@ public struct ModelFolder: Sendable {
     }
 
     private static func fingerprint(
-        of tensors: [String: StoredTensor], _ path: String
+        of tensors: [String: StoredTensor], _ config: LlamaConfig, _ path: String
     ) throws(CheckpointError) -> String {
         var hash = SHA256()
         try map("\(path)/config.json").withBytes { hash.add($0) }
+        hash.add(Array("\(config.eos)\n".utf8))
         for name in tensors.keys.sorted() {
             let tensor = tensors[name]!
             hash.add(Array("\(name) \(tensor.type.rawValue) \(tensor.shape)\n".utf8))

@@ -1,3 +1,4 @@
+import Digest
 import Glibc
 import Posix
 
@@ -10,6 +11,8 @@ public struct Tokenizer: Sendable {
     public let vocabularySize: Int
     /// The token in front of a prompt: by tokenizer.json's post_processor, or tokenizer.model's bos_id.
     public let bos: Int32
+    /// SHA-256 of its file, in hexadecimal digits.
+    public let digest: String
     private let model: Model
 
     /// What makes ids of text, of either generation.
@@ -28,6 +31,7 @@ public struct Tokenizer: Sendable {
 
     /// A tokenizer from a file's bytes; `path` says by its ending what they are.
     public init(contents: [UInt8], path: String) throws(TokenizerError) {
+        digest = SHA256.hexadecimal(contents)
         guard !path.hasSuffix(".json") else {
             let file = try TokenizerFile(contents, path: path)
             bos = file.bos

@@ -80,14 +80,12 @@ struct CohortRun {
         return Methods.Target(user: user, sharers: sharers)
     }
 
-    /// What determines the run's numbers beside the job's own files, by whose digest the folder is known: a journal of other
-    /// numbers is not gone on from.
+    /// What determines the run's numbers beside the manifest, which stays what it is as long as the folder does: a journal of
+    /// other numbers is not gone on from.
     private func identity(_ targets: [Methods.Target]) -> String {
-        let evolve = manifest.evolve
         var parts = [
-            inputs.folder.fingerprint, model.arithmetic, BLAS.kernels, inputs.task.name, inputs.taskDigest,
-            evolve.optimizer.rawValue, "\(evolve.budget)", "\(evolve.seed)", evolve.granularity.rawValue,
-            evolve.merge.rawValue, "\(evolve.bound)", "\(manifest.privacy.alpha)",
+            inputs.folder.fingerprint, inputs.tokenizer.digest, model.arithmetic, BLAS.kernels, inputs.task.name,
+            inputs.taskDigest,
         ]
         for target in targets {
             let sharers = target.sharers.map { "\($0.id):\(inputs.sharers.digest(of: $0.adapter))" }
