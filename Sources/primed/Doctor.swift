@@ -23,6 +23,7 @@ enum Doctor {
         let site = try Site(arguments)
         let findings =
             about(site) + Machine.findings + Machine.gpus(site.configuration) + spool(site)
+            + metrics(site.configuration)
             + Stores.findings(site.configuration)
         let report = Report(
             version: Primed.version,
@@ -53,6 +54,20 @@ enum Doctor {
             guard let served, Files.canonical(served) != Files.canonical(named) else { return nil }
             return Finding(.fail, key, "the daemon serves \(served) and not \(named); restart it to take that")
         }
+    }
+
+    private static func metrics(_ configuration: Configuration) -> [Finding] {
+        guard !configuration.metrics.isEmpty else { return [] }
+        let folder = Files.parent(of: configuration.metrics)
+        guard Files.mayChange(folder) else {
+            return [
+                Finding(
+                    .fail, "metrics",
+                    "\(folder) is no folder that this user may write; make it so, and under systemd see metrics.conf.example"
+                )
+            ]
+        }
+        return [Finding(.ok, "metrics", configuration.metrics)]
     }
 
     private static func spool(_ site: Site) -> [Finding] {

@@ -28,7 +28,7 @@ enum Lineage {
     ) { arguments in
         let site = try Site(arguments)
         let lineage = try Worker.Lineage(
-            of: arguments.required("sharer"), pool: arguments.text("pool"), outbox: site.configuration.outbox)
+            of: arguments.required("sharer"), pool: arguments.text("pool"), outbox: site.folders.outbox)
         if arguments.has("json") {
             show(try json(lineage.descendants, pretty: true))
         } else {

@@ -24,7 +24,8 @@ enum Run {
         ],
         exits: [
             (Exit.ok, "every target is done"), (Exit.badData, "the manifest, or what it names, is mistaken"),
-            (Exit.noInput, "there is no such manifest"), (Exit.software, "a target failed or is held"),
+            (Exit.noInput, "there is no such manifest"),
+            (Exit.software, "a target failed or is held, or the time was over"),
             (Exit.cannotCreate, "the outbox cannot be made"), (Exit.io, "the result cannot be written"),
             (Exit.unavailable, "the device cannot be had, or cannot do it"),
             (Exit.temporary, "interrupted, under way already, or failed in a way that may pass; run it again to go on"),
@@ -35,7 +36,7 @@ enum Run {
         guard arguments.text("outbox") != "" else {
             throw Failure(Exit.usage, "run: --outbox is empty; write a folder's path")
         }
-        let outbox = Outbox(arguments.text("outbox") ?? site.configuration.outbox)
+        let outbox = Outbox(arguments.text("outbox") ?? site.folders.outbox)
         let submission = try Submission(arguments.operands[0], site)
         if submission.isFolder && "\(Files.canonical(outbox.path))/".utf8.starts(with: "\(submission.source)/".utf8) {
             throw Failure(
@@ -69,7 +70,7 @@ enum Run {
         let lock = try lock(of: folder, "\(outbox.path)/\(id)")
         defer { withExtendedLifetime(lock) {} }
         try folder.begin(digest: digest, name: submission.name, isFolder: submission.isFolder)
-        let stop = try StopRequest()
+        let stop = try StopRequest(isOnce: true)
         let bar = ProgressBar(isShown: !arguments.has("quiet"))
         let reporter = WorkerReporter { message in
             guard case .progress(let progress) = message else { return }

@@ -34,6 +34,8 @@ enum Status {
         let strange: [String]
         let results: Int
         let daemon: ServiceStatus?
+        /// The daemon's, where the configuration names another by now.
+        private var servedInbox: String?
 
         /// What there is to see now.
         init(_ site: Site) throws {
@@ -41,11 +43,12 @@ enum Status {
             do throws(PosixError) { serving = try ServiceStatus.serving(site.folders) } catch {
                 throw ofGroup(error, "\(error)", folder: site.folders.work)
             }
-            let scan = try? Inbox(site.configuration.inbox).scan()
+            let scan = try? Inbox(site.folders.inbox).scan()
             isServing = serving != nil
             inbox = (scan?.ready.count ?? 0) + (scan?.unsettled.count ?? 0)
             strange = scan?.strange ?? []
-            results = (try? Files.list(site.configuration.outbox))?.count { !$0.hasPrefix(".") } ?? 0
+            results = (try? Files.list(site.folders.outbox))?.count { !$0.hasPrefix(".") } ?? 0
+            if let serving, !serving.serves(inbox: site.folders.inbox) { servedInbox = serving.inbox }
             if let serving { daemon = serving } else { daemon = try ServiceStatus.read(site.folders) }
         }
 
@@ -68,6 +71,9 @@ enum Status {
                 lines.append("\(padded("not ready", 12))\(notReady.joined(separator: ", ")): tried again before long")
             }
             lines.append("\(padded("inbox", 12))\(inbox)")
+            if let servedInbox {
+                lines.append("\(padded("", 12))the daemon serves \(servedInbox): restart it to take this one")
+            }
             if !strange.isEmpty {
                 lines.append("\(padded("", 12))no jobs: \(strange.prefix(10).map(printable).joined(separator: ", "))")
             }

@@ -43,7 +43,7 @@ enum Submit {
         var code = Exit.ok
         for drop in drops {
             do {
-                try drop.copy(into: site.configuration.inbox)
+                try drop.copy(into: site.folders.inbox)
                 dropped.append(drop)
                 if !arguments.has("wait") { show("\(drop.id)\n") }
             } catch {
@@ -58,14 +58,14 @@ enum Submit {
     /// Drops one manifest.
     static func submit(_ operand: String, _ site: Site) throws -> JobID {
         let drop = try Drop(operand, site)
-        try drop.copy(into: site.configuration.inbox)
+        try drop.copy(into: site.folders.inbox)
         return drop.id
     }
 
     // MARK: - Waiting
 
     private static func wait(for drops: [Drop], _ site: Site, seconds: Double) throws -> Int32 {
-        let outbox = Outbox(site.configuration.outbox)
+        let outbox = Outbox(site.folders.outbox)
         let bar = ProgressBar(isShown: true)
         let deadline = MonotonicClock.seconds() + seconds
         let serving = try ServiceStatus.serving(site.folders)
@@ -150,14 +150,14 @@ private struct Drop {
         } catch {
             try? Files.removeTree(draft)
             guard let error = error as? PosixError else { throw error }
-            // Else the fault is the source's.
-            if error.path.hasPrefix(inbox), error.errno != EEXIST {
-                throw ofGroup(error, "\(inbox): this user may not drop jobs there", folder: inbox)
+            if error.errno == EEXIST {
+                throw Failure(
+                    Exit.cannotCreate,
+                    "\(inbox)/\(name): it waits there already; wait until it is taken, or take another name")
             }
-            guard error.errno == EEXIST else { throw error }
-            throw Failure(
-                Exit.cannotCreate,
-                "\(inbox)/\(name): it waits there already; wait until it is taken, or take another name")
+            // Else the fault is the source's.
+            guard "\(error.path)/".utf8.starts(with: "\(inbox)/".utf8) else { throw error }
+            throw ofGroup(error, "\(inbox): this user may not drop jobs there", folder: inbox, right: S_IWGRP)
         }
     }
 

@@ -226,4 +226,35 @@ import Testing
         #expect(Attempts.counted(text, progress: 5) == Attempts(started: 3, crashes: 1, unwitnessed: 1))
         #expect(Attempts.counted("", progress: 0) == Attempts())
     }
+
+    /// A foreground run of an edited manifest, stopped at any call, never leaves half of the former one's work for it.
+    @Test func aStopAtAnyCallOfBeginningAnewLeavesAllOrNothing() throws {
+        var calls = 0
+        while true {
+            let bench = try Bench()
+            let folder = JobFolder(path: "\(bench.path)/run", manifest: "\(bench.path)/manifest.json")
+            try Files.makeDirectories(folder.path)
+            func begin(_ digest: String) throws {
+                try folder.begin(digest: digest, name: "manifest.json", isFolder: false)
+            }
+            func remains() throws -> [String] {
+                try Files.list(folder.path).filter { !["digest", "origin"].contains($0) && !Spool.isRemnant($0) }
+            }
+            try begin("one")
+            try folder.prepare()
+            try Files.append([1], to: folder.log, durable: false)
+            try folder.seal(Bench.result("f", status: "done"))
+            let whole = try remains()
+            let budget = Budget(calls)
+            Files.$fault.withValue({ call, path in
+                budget.take() ? nil : PosixError(call: call, path: path, errno: EIO)
+            }) { try? begin("two") }
+            let isKept = try folder.readDigest() == "one"
+            try begin("one")
+            #expect(try remains() == (isKept ? whole : []), "after a stop at call \(calls)")
+            if !budget.isExhausted { break }
+            calls += 1
+        }
+        #expect(calls > 8)
+    }
 }

@@ -206,61 +206,6 @@ import Testing
         }
     }
 
-    /// Of a String's characters one is a slash, a dot or a space together with the mark behind it.
-    @Test func aNameThatBeginsWithACombiningMarkIsAName() throws {
-        let bench = try Bench()
-        let spool = try bench.open()
-        let name = "\u{301}x.json"
-        try bench.drop("job", as: name)
-        let job = try #require(try spool.take(name))
-        #expect(try job.folder.readOrigin() == JobFolder.Origin(name: name, isFolder: false))
-        try Bench.work(job)
-        try spool.publish(job)
-        try bench.drop("job", as: name)
-        #expect(try spool.take(name) == nil)
-        #expect(bench.results == [job.id] && bench.events.names.last == "job-repeated")
-        #expect(Inbox.isTemporary(".\u{301}x.json") && Spool.isRemnant(".\u{301}x.tmp"))
-    }
-
-    /// Whoever may write to the inbox can take any name there.
-    @Test func nothingInTheInboxStopsAStart() throws {
-        let bench = try Bench()
-        try Files.makeDirectories("\(bench.folders.inbox)/.probe.tmp/inner")
-        _ = try bench.open()
-        #expect(try Files.list(bench.folders.inbox) == [".probe.tmp"] && bench.results == [])
-    }
-
-    /// A foreground run of an edited manifest, stopped at any call, never leaves half of the former one's work for it.
-    @Test func aStopAtAnyCallOfBeginningAnewLeavesAllOrNothing() throws {
-        var calls = 0
-        while true {
-            let bench = try Bench()
-            let folder = JobFolder(path: "\(bench.path)/run", manifest: "\(bench.path)/manifest.json")
-            try Files.makeDirectories(folder.path)
-            func begin(_ digest: String) throws {
-                try folder.begin(digest: digest, name: "manifest.json", isFolder: false)
-            }
-            func remains() throws -> [String] {
-                try Files.list(folder.path).filter { !["digest", "origin"].contains($0) && !Spool.isRemnant($0) }
-            }
-            try begin("one")
-            try folder.prepare()
-            try Files.append([1], to: folder.log, durable: false)
-            try folder.seal(Bench.result("f", status: "done"))
-            let whole = try remains()
-            let budget = Budget(calls)
-            Files.$fault.withValue({ call, path in
-                budget.take() ? nil : PosixError(call: call, path: path, errno: EIO)
-            }) { try? begin("two") }
-            let isKept = try folder.readDigest() == "one"
-            try begin("one")
-            #expect(try remains() == (isKept ? whole : []), "after a stop at call \(calls)")
-            if !budget.isExhausted { break }
-            calls += 1
-        }
-        #expect(calls > 8)
-    }
-
     @Test func twoBrokenThingsUnderOneNameAreBothKept() throws {
         let bench = try Bench()
         let spool = try bench.open()

@@ -212,6 +212,15 @@ import Testing
         #expect(bench.names.filter { $0 == "attempt-started" }.count == 1)
     }
 
+    /// To hold it, to cancel it, to drain: in the middle of a batch, which is not to be lost.
+    @Test func aWorkerMayBeAskedToStopTwice() throws {
+        let stop = try StopRequest(isOnce: false)
+        for _ in 0..<2 {
+            raise(SIGTERM)
+            #expect(stop.check())
+        }
+    }
+
     /// A batch may take long, and nothing interrupts it.
     @Test func aJobThatDoesNotStopInTimeIsKilled() throws {
         let bench = try ServiceBench()
@@ -219,7 +228,9 @@ import Testing
         try bench.drop("a")
         bench.options.jobSeconds = 0.2
         bench.options.stopSeconds = 0.2
-        try bench.serve("finish u1; trap '' TERM; while :; do sleep 0.01; done")
+        let path = bench.path
+        bench.when("attempt-started") { while !Files.exists("\(path)/tried") { usleep(1000) } }
+        try bench.serve("finish u1; trap '' TERM; touch $folder/../../tried; while :; do sleep 0.01; done")
         #expect(bench.result("a").contains("time-limit") && bench.result("a").contains("u1"))
     }
 

@@ -66,7 +66,6 @@ struct DaemonTests {
         #expect(second.errors.contains("another primed"))
     }
 
-    /// One id, one result: the same manifest changes nothing, another one under the id is rejected.
     /// Some supervisors ignore the signal of their children's ends, and what they start inherits that.
     @Test func aDaemonWhoseChildrenAreIgnoredSeesItsWorkersEnd() throws {
         let scene = try Scene()
@@ -80,6 +79,7 @@ struct DaemonTests {
         #expect(try scene.result("job").status == "done")
     }
 
+    /// One id, one result: the same manifest changes nothing, another one under the id is rejected.
     @Test func oneIDHasOneResult() throws {
         let scene = try Scene()
         let manifest = try scene.manifest("job")

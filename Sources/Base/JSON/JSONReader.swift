@@ -106,9 +106,8 @@ public struct JSONReader {
             let start = at
             let key = try self.key()
             guard seen.insert(key).inserted else {
-                throw JSONError(
-                    .duplicate, place(start), found: isPlainID(key) ? "the key \(key) twice" : "a key twice",
-                    remedy: "keep one of them")
+                let shown = isPlainID(key) ? "the key \(key)" : "a key"
+                throw JSONError(.duplicate, place(start), found: "\(shown) twice", remedy: "keep one of them")
             }
             try skipSpace()
             guard take(":") else { throw malformed("no colon after a key") }

@@ -105,6 +105,7 @@ extension Files {
             }
             try rename(path, to: retired)
         }
+        // What the disk refuses from here on is no reason to do anything again: `finishRetiring` removes what is left.
         try? sync(directory: above)
         try? removeTree(retired)
     }

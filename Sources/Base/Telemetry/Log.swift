@@ -91,7 +91,8 @@ public struct Log: Sendable {
     }
 
     /// Whether a descriptor is the one that `JOURNAL_STREAM` names: it may have been redirected since.
-    private static func leadsToJournal(_ number: Int32) -> Bool {
+    /// Whether what is written to a descriptor becomes entries of the journal.
+    public static func leadsToJournal(_ number: Int32) -> Bool {
         var status = stat()
         guard let stream = getenv("JOURNAL_STREAM"), fstat(number, &status) == 0 else { return false }
         return String(cString: stream) == "\(status.st_dev):\(status.st_ino)"

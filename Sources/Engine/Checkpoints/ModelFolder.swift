@@ -6,8 +6,9 @@ import Posix
 public struct ModelFolder: Sendable {
     public let path: String
     public let config: LlamaConfig
-    /// SHA-256 over config.json, the tokens that end a text and every tensor's name, type, shape and first and last numbers, so that it costs
-    /// nothing on a large model: it tells apart what a training run tells apart, it is no proof of every byte.
+    /// SHA-256 over config.json, the tokens that end a text and every tensor's name, type, shape and first and last numbers,
+    /// so that it costs nothing on a large model: it tells apart what a training run tells apart, it is no proof of every
+    /// byte.
     public let fingerprint: String
     private let tensors: [String: StoredTensor]
 

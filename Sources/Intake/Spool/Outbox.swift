@@ -7,7 +7,7 @@ import Posix
 public struct Outbox: Sendable {
     public let path: String
 
-    public init(_ path: String) { self.path = path }
+    public init(_ path: String) { self.path = Files.canonical(path) }
 
     /// In each result's folder, where it comes last: once it is there, the result is whole.
     public static let resultFile = "result.json"
@@ -171,7 +171,7 @@ public struct Outbox: Sendable {
         for remains in [folder.result, folder.staging, folder.targets] { try Files.removeTree(remains) }
         if try Files.isPresent(place) { try Files.retire(place) }
         try Files.rename(folder.path, to: place, replacing: false)
-        // As above: where a power cut takes the rename back, recovery does it again.
+        // Where a power cut takes the rename back, recovery does it again.
         try? Files.sync(directory: Files.parent(of: place))
         try? Files.sync(directory: Files.parent(of: folder.path))
     }

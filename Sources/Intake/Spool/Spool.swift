@@ -16,10 +16,11 @@ public final class Spool {
         /// Results, see `Outbox`.
         public let outbox: String
 
+        /// Symbolic links are followed once, here: nothing that is in the folders is reached through one.
         public init(inbox: String, work: String, outbox: String) {
-            self.inbox = inbox
-            self.work = work
-            self.outbox = outbox
+            self.inbox = Files.canonical(inbox)
+            self.work = Files.canonical(work)
+            self.outbox = Files.canonical(outbox)
         }
 
         /// What the daemon says of itself, see `ServiceStatus`.
@@ -33,7 +34,7 @@ public final class Spool {
         public func requireSeparate() throws(SpoolError) {
             let paths = [inbox, work, outbox]
             let places = paths.map { path in
-                let place = Array(Files.canonical(path).utf8)
+                let place = Array(path.utf8)
                 return place.last == UInt8(ascii: "/") ? place : place + "/".utf8
             }
             for (inner, place) in places.enumerated() {

@@ -5,8 +5,8 @@ import Glibc
 /// A population of 4 + ln d, diagonal covariance with exponential updates, the best point put in front of worse
 /// generations, points bounced into the bounds, and under six points a generation the last one's worst point mirrored.
 /// It recommends the best point that was told in whole generations. A flat generation, two that are nearly so, or steps
-/// too small to matter start it afresh at 0, forgetting that point. Tests replay nevergrad's own runs. Over a single weight, which
-/// one sharer has, nevergrad takes its OnePlusOne instead; here it is this same search.
+/// too small to matter start it afresh at 0, forgetting that point. Tests replay nevergrad's own runs. Over a single weight,
+/// which one sharer has, nevergrad takes its OnePlusOne instead; here it is this same search.
 public struct PrimeCMA: Optimizer {
     public let dimension: Int
     /// Points a generation: 4 + ln d, rounded down.

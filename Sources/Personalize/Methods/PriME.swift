@@ -37,6 +37,8 @@ public enum RunProgress: Equatable, Sendable {
     case search(evaluations: Int, budget: Int, best: Double?)
     /// The shipped models answer the queries.
     case queries
+    /// The base encodes a target's history: texts that are done.
+    case encoding(finished: Int, total: Int)
     /// Within a stage: sequences of the batch under way that are done. What is answered does not matter.
     case batch(finished: Int, total: Int)
 }

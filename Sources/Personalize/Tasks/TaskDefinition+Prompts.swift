@@ -67,7 +67,7 @@ extension TaskDefinition {
             }
             try finder?.add(item)
         }
-        try requireLabels(examples, of: user)
+        examples = try judged(examples, of: user)
         guard fraction < 1 else { return examples }
         var random = RandomStream(seed: seed)
         return random.choose(max(1, Int(Double(examples.count) * fraction)), of: examples.count).map { examples[$0] }
@@ -111,16 +111,16 @@ extension TaskDefinition {
 
     // MARK: - Pieces
 
-    /// Where no answer is a label no prediction is ever right, and a search goes by likeness alone. Single ones may be: the
-    /// metrics allow for that.
-    private func requireLabels(_ examples: [Example], of user: User) throws(TaskError) {
+    /// The examples whose answers the metrics can judge: to accuracy an answer that is no label is like any other that is none,
+    /// so a model would be rewarded for nonsense.
+    private func judged(_ examples: [Example], of user: User) throws(TaskError) -> [Example] {
         let needs = metrics.map { type(of: $0).labelNeed }
-        guard needs.contains(where: { $0 != .none }) else { return }
+        guard needs.contains(where: { $0 != .none }) else { return examples }
         let areNumbers = needs.contains(.numbers)
-        let isSound = examples.contains { example in
+        let sound = examples.filter { example in
             areNumbers ? Scale.measure(example.answer) != nil : labels.number(of: example.answer) >= 0
         }
-        if isSound { return }
+        guard sound.isEmpty else { return sound }
         let some = kind.labels.prefix(5).map { "\"\(printable($0))\"" }.joined(separator: ", ")
         throw TaskError(
             .unknownLabel, place(user), found: "no answer in the history is a label of task \(name)",

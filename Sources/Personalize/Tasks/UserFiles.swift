@@ -73,7 +73,7 @@ public func readProfiles(_ bytes: [UInt8], file: String) throws(TaskError) -> [S
     var profiles: [String: String] = [:]
     for (user, value) in member.members {
         guard case .string(let text) = value else {
-            throw wrongType(value, "a text", "\(file): user \(printable(user))")
+            throw wrongType(value, "a text", "\(file): user \(printableKey(user))")
         }
         profiles[user] = text
     }
@@ -113,7 +113,7 @@ private func appendItem(
     var fields: [String: String] = [:]
     for (name, value) in member.members where name != "id" && value != .null {
         guard let text = value.text else {
-            throw wrongType(value, "a text or a number", "\(named): field \(printable(name))")
+            throw wrongType(value, "a text or a number", "\(named): field \(printableKey(name))")
         }
         fields[name] = text
     }

@@ -75,8 +75,9 @@ struct JobCourse {
             before = estimate.done
         }
 
-        /// - Returns: what is to be told; within a batch, which nothing interrupts, that is once a second.
+        /// - Returns: what is to be told; within a batch that is once a second.
         mutating func take(_ news: RunProgress, at time: Double) -> JobProgress? {
+            var batch: Double?
             switch news {
             case .references: progress.stage = "references"
             case .search(let evaluations, let budget, let best):
@@ -89,11 +90,11 @@ struct JobCourse {
             case .queries:
                 progress.stage = "queries"
                 estimate.note(done: before + work.reduce(0) { $0 + $1.references + $1.search }, at: time)
-            case .batch(let finished, let total):
-                progress.batch = Double(finished) / Double(max(1, total))
+            case .encoding(let finished, let total), .batch(let finished, let total):
                 if time < lastSign + 1 { return nil }
+                batch = Double(finished) / Double(max(1, total))
             }
-            if case .batch = news {} else { progress.batch = nil }
+            progress.batch = batch
             progress.remaining = estimate.remaining(at: time)
             lastSign = time
             return progress

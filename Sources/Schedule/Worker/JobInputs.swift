@@ -90,7 +90,7 @@ public struct JobInputs {
         try model.load(bank: [])
         var vectors: [[Float]] = []
         while vectors.count < texts.count {
-            guard progress(.batch(finished: vectors.count, total: texts.count)) else {
+            guard progress(.encoding(finished: vectors.count, total: texts.count)) else {
                 throw MethodError.interrupted(user.id)
             }
             var tokens = 0

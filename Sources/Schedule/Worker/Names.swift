@@ -1,4 +1,5 @@
 import Glibc
+import Glibc
 import Manifest
 import Posix
 
@@ -51,12 +52,13 @@ public struct Names: Sendable {
     ) throws(JobError) -> String {
         for root in roots(kind) {
             let path = "\(root)/\(name)"
-            guard let status = try status(path, place: place) else { continue }
-            try refuseLinks(name, below: root, place: place)
+            guard let status = try status(path, of: kind, name, place: place) else { continue }
+            try refuseLinks(name, kind, below: root, place: place)
             guard status.kind == wanted else {
                 let words = wanted == .directory ? "folder" : "regular file"
                 throw JobError(
-                    code: "not-found", place: place, message: "\(name) is no \(words); a \(kind.rawValue) is one")
+                    code: "not-found", place: place,
+                    message: "\(Self.shown(name, kind)) is no \(words); a \(kind.rawValue) is one")
             }
             return path
         }
@@ -65,13 +67,14 @@ public struct Names: Sendable {
 
     /// The bytes of a file that `name` means, and its name for messages.
     public func file(_ name: String, _ kind: Kind, limit: Int, place: String) throws(JobError) -> [UInt8] {
-        for root in roots(kind) where try status("\(root)/\(name)", place: place) != nil {
+        for root in roots(kind) where try status("\(root)/\(name)", of: kind, name, place: place) != nil {
             do throws(PosixError) {
                 return try Files.read(name, beneath: root, limit: limit)
             } catch {
                 throw JobError(
                     code: "unreadable", place: place,
-                    message: "\(name) \(Self.words(of: error)); name a regular file of at most \(limit) bytes",
+                    message:
+                        "\(Self.shown(name, kind)) \(Self.words(of: error)); name a regular file of at most \(limit) bytes",
                     isPermanent: !error.mayPass)
             }
         }
@@ -84,7 +87,7 @@ public struct Names: Sendable {
         case EINVAL: "is no regular file"
         case ELOOP: "goes through a symbolic link"
         case EFBIG: "is larger"
-        default: "cannot be read (\(error))"
+        default: "cannot be read (\(error.reason))"
         }
     }
 
@@ -93,33 +96,41 @@ public struct Names: Sendable {
         [configuration.pools, configuration.histories].contains { Files.exists("\($0)/\(name)") }
     }
 
-    /// What is at `path`; nil for nothing.
-    private func status(_ path: String, place: String) throws(JobError) -> Files.Status? {
+    /// What is at `path`, which is `name` below a root, or a folder on the way there; nil for nothing.
+    private func status(
+        _ path: String, of kind: Kind, _ name: String, place: String
+    ) throws(JobError) -> Files.Status? {
         do throws(PosixError) { return try Files.statusIfPresent(path) } catch {
+            let isForbidden = [EACCES, EPERM].contains(error.errno)
             throw JobError(
                 code: "unreadable", place: place,
-                message: "\(path) cannot be looked at (\(error.reason)); give the daemon's user the right to",
-                isPermanent: !error.mayPass)
+                message: "\(Self.shown(name, kind)) cannot be looked at (\(error.reason)); "
+                    + (isForbidden ? "give the daemon's user the right to" : "see to the disk"),
+                isPermanent: isForbidden)
         }
     }
 
+    /// A name for messages. Where a history or queries belong, it may be no path, but the text itself.
+    private static func shown(_ name: String, _ kind: Kind) -> String {
+        [.history, .queries].contains(kind) && !isPlainPath(name) ? "what is named" : name
+    }
+
     private func missing(_ name: String, _ kind: Kind, _ place: String) -> JobError {
-        // Where a history or queries belong, it may be no path, but the text itself.
-        let mayBeText = [.history, .queries].contains(kind) && !isPlainPath(name)
+        let isShown = Self.shown(name, kind) == name
         return JobError(
             code: "not-found", place: place,
-            message: "there is no \(kind.rawValue) \(mayBeText ? "of that name" : name); looked in "
+            message: "there is no \(kind.rawValue) \(isShown ? name : "of that name"); looked in "
                 + roots(kind).joined(separator: " and "))
     }
 
-    private func refuseLinks(_ name: String, below root: String, place: String) throws(JobError) {
+    private func refuseLinks(_ name: String, _ kind: Kind, below root: String, place: String) throws(JobError) {
         var path = root
         for part in Files.components(of: name) {
             path += "/\(part)"
-            guard try status(path, place: place)?.kind != .symbolicLink else {
+            guard try status(path, of: kind, name, place: place)?.kind != .symbolicLink else {
                 throw JobError(
-                    code: "escape", place: place, message: "\(name) goes through a symbolic link; name the place itself"
-                )
+                    code: "escape", place: place,
+                    message: "\(Self.shown(name, kind)) goes through a symbolic link; name the place itself")
             }
         }
     }

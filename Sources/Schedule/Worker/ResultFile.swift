@@ -37,7 +37,9 @@ public struct ResultFile: Codable, Equatable {
         let those = targets.filter { $0.status == status }
         guard let first = those.first, let error = first.error else { return nil }
         // Not every place names the user.
-        let place = status == .held ? "user \(first.user)" : error.place
+        let user = "user \(first.user)"
+        let isNamed = error.place == user || error.place.hasPrefix("\(user): ")
+        let place = status == .held ? user : isNamed ? error.place : "\(user), \(error.place)"
         return Problem(
             code: error.code,
             message: "\(those.count) of \(targets.count) targets \(words); the first, \(place): \(error.message)",
@@ -70,9 +72,9 @@ extension Problem {
         Problem(
             code: "time-limit",
             message:
-                "the job took all the time it may; what was done by then is published. \(again); more time takes "
-                + "limits.seconds in a manifest, or job_seconds in the configuration",
-            place: "limits.seconds")
+                "the job took all the time it may, by limits.seconds of a manifest or job_seconds of the configuration; "
+                + "what was done by then is published; \(again)",
+            place: "manifest: limits.seconds")
     }
 }
 

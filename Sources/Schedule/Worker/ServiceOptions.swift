@@ -14,8 +14,8 @@ public struct ServiceOptions: Sendable, Equatable {
     public var jobBytes: Int?
     /// How long a job may run, all its tries together; nil for as long as it takes.
     public var jobSeconds: Double?
-    /// Seconds that workers may take to come to a point from which they can go on, once the daemon is asked to stop or a job's time
-    /// is over.
+    /// Seconds that workers may take to come to a point from which they can go on, once the daemon is asked to stop or a
+    /// job's time is over.
     public var stopSeconds = 240.0
     /// What workers read on their standard input: the configuration's text as it was when it was accepted, whatever becomes
     /// of its file.

@@ -239,7 +239,7 @@ public struct SharerPool {
         }
     }
 
-    /// SHA-256 of an adapter's numbers.
+    /// See `Adapter.digest`.
     func digest(of adapter: Adapter) -> String { adapters.digest(of: adapter) }
 }
 

@@ -30,21 +30,25 @@ public struct WorkerReporter: Sendable {
     public func report(_ failure: JobFailure) { send(.failed(failure)) }
 }
 
-/// Whether somebody wants this process to stop: SIGTERM or SIGINT came. The next one after `check` has seen it ends the process at
-/// once.
+/// Whether somebody wants this process to stop: SIGTERM or SIGINT came.
 public final class StopRequest {
     private var signals: Signals?
+    private let isOnce: Bool
     /// Whether `check` has found a signal.
     public private(set) var isMade = false
 
-    /// Catches both signals until `check` has seen one.
-    public init() throws(PosixError) { signals = try Signals(catching: [SIGTERM, SIGINT]) }
+    /// - Parameter isOnce: whether the next signal after the one that `check` has seen ends the process at once, as people
+    ///   expect of a program before them. A daemon may ask its workers more than once, and has other means.
+    public init(isOnce: Bool) throws(PosixError) {
+        self.isOnce = isOnce
+        signals = try Signals(catching: [SIGTERM, SIGINT])
+    }
 
     /// Looks for a signal that has come since. Cheap enough for every step of a batch.
     public func check() -> Bool {
         if let signals, let received = try? signals.received(), !received.isEmpty {
             isMade = true
-            self.signals = nil
+            if isOnce { self.signals = nil }
         }
         return isMade
     }
@@ -63,7 +67,7 @@ public func serveAsWorker(
     guard let pipe = Descriptor.inheritedPipe(WorkerProcess.messages) else { return EX_USAGE }
     let reporter = WorkerReporter(to: pipe)
     let stop: StopRequest
-    do throws(PosixError) { stop = try StopRequest() } catch { return EX_OSERR }
+    do throws(PosixError) { stop = try StopRequest(isOnce: false) } catch { return EX_OSERR }
     switch run(JobFolder(claimed: path), reporter, stop) {
     case .sealed: return EX_OK
     case .stopped: return EX_TEMPFAIL

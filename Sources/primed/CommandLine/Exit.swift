@@ -102,11 +102,13 @@ struct Failure: Error, CustomStringConvertible {
 }
 
 /// An error in words and with the mend, where what is missing is a right that a folder's group has.
-func ofGroup(_ error: PosixError, _ words: String, folder: String) -> any Error {
+///
+/// - Parameter right: the group's, that the mend needs.
+func ofGroup(_ error: PosixError, _ words: String, folder: String, right: UInt32 = S_IXGRP) -> any Error {
     guard [EACCES, EPERM].contains(error.errno) else { return error }
     var status = stat()
     // Nobody is to be put into root's group for this.
-    guard stat(folder, &status) == 0, status.st_gid != 0, status.st_mode & S_IXGRP != 0,
+    guard stat(folder, &status) == 0, status.st_gid != 0, status.st_mode & right != 0,
         let group = getgrgid(status.st_gid).map({ String(cString: $0.pointee.gr_name) })
     else { return Failure(Exit.noPermission, "\(words); run it as root, or as the user whom the daemon runs as") }
     return Failure(

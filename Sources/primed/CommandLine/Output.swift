@@ -2,6 +2,7 @@ import FoundationEssentials
 import Glibc
 import JSON
 import Posix
+import Telemetry
 
 /// Writes a result to standard output. Where its reader has gone the program ends as one that SIGPIPE ends; where it cannot be
 /// written, with `Exit.io`.
@@ -14,10 +15,13 @@ func show(_ bytes: [UInt8]) {
     exit(Exit.io)
 }
 
-/// Writes a diagnostic to standard error, nothing in it but line feeds moving a cursor, each line as primed's. Nothing depends
-/// on whether it is heard.
+/// Writes a diagnostic to standard error, nothing in it but line feeds moving a cursor, each line as primed's, and in the
+/// journal as an error (sd-daemon(3)). Nothing depends on whether it is heard.
 func complain(_ text: String) {
-    let lines = text.split(separator: "\n", omittingEmptySubsequences: false).map { "primed: \(escaped(String($0)))" }
+    let mark = Log.leadsToJournal(STDERR_FILENO) ? "<3>" : ""
+    let lines = text.split(separator: "\n", omittingEmptySubsequences: false).map {
+        "\(mark)primed: \(escaped(String($0)))"
+    }
     _ = write(Array((lines.joined(separator: "\n") + "\n").utf8), to: STDERR_FILENO, waiting: false)
 }
 

@@ -1,7 +1,7 @@
 /// The share of predictions with the reference's label.
 ///
 /// As in the authors' code (scikit-learn over numbers, -1 for what is no label), two texts that are both no label
-/// agree. Against gold answers that cannot happen; a sharer's prediction may be none.
+/// agree: a sharer's prediction may be none. A gold answer is a label, since a history's others are left out.
 struct Accuracy: Metric {
     static let name = "accuracy"
     static let labelNeed = LabelNeed.any
