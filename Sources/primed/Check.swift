@@ -62,12 +62,10 @@ enum Check {
     private static func mistakes(in file: String, _ site: Site) throws -> [Mistake] {
         let path = try manifestPath(file)
         if Files.isDirectory(file) {
-            let folder = Files.canonical(file)
-            if let offence = try Submission.offence(in: folder, site.limits, size: site.limits.folderSize) {
-                let place = ([file.hasSuffix("/") ? String(file.dropLast()) : file] + offence.path).joined(
-                    separator: "/")
-                let mistake = Mistake(code: offence.code, file: file, message: offence.words, where: place)
-                return [mistake] + (offence.path == ["manifest.json"] ? [] : try mistakes(of: path, named: file, site))
+            if let offence = try site.limits.offence(in: Files.canonical(file)) {
+                let place = offence.place(in: file.hasSuffix("/") ? String(file.dropLast()) : file)
+                let mistake = Mistake(code: offence.code, file: file, message: offence.message, where: place)
+                return [mistake] + (offence.path == "manifest.json" ? [] : try mistakes(of: path, named: file, site))
             }
         }
         return try mistakes(of: path, named: file, site)

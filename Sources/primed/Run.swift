@@ -37,7 +37,9 @@ enum Run {
             throw Failure(Exit.usage, "run: --outbox is empty; write a folder's path")
         }
         let outbox = Outbox(arguments.text("outbox") ?? site.folders.outbox)
-        let submission = try Submission(arguments.operands[0], site)
+        var limits = site.limits
+        limits.folderSize = .max
+        let submission = try Submission(arguments.operands[0], limits)
         if submission.isFolder && "\(Files.canonical(outbox.path))/".utf8.starts(with: "\(submission.source)/".utf8) {
             throw Failure(
                 Exit.usage,
@@ -94,7 +96,11 @@ enum Run {
                 try run.endOverTime(id.description)
                 outcome = .sealed
             }
-            if outcome != .sealed { try folder.recordStop(seconds: MonotonicClock.seconds() - start) }
+            if outcome != .sealed {
+                // Waiting for a device costs no time, as in the daemon.
+                let seconds = outcome.isOfDevice ? 0 : MonotonicClock.seconds() - start
+                try folder.recordStop(seconds: seconds)
+            }
         }
         bar.end()
         switch outcome {
@@ -135,5 +141,12 @@ enum Run {
                 : "\(result.status.rawValue) \(path)\n")
         if let error = result.error { complain(escaped("\(error.place): \(error.message)")) }
         return result.status == .done ? Exit.ok : Exit.software
+    }
+}
+
+extension JobOutcome {
+    /// Whether the device could not be used now.
+    fileprivate var isOfDevice: Bool {
+        if case .failed(let failure) = self { failure.kind == .deviceNotReady } else { false }
     }
 }

@@ -108,18 +108,14 @@ private struct Drop {
     var digest: String { submission.digest }
 
     init(_ operand: String, _ site: Site) throws {
-        submission = try Submission(operand, site)
+        submission = try Submission(operand, site.limits)
         guard !Inbox.isTemporary(submission.name) else {
             throw Failure(
                 Exit.badData,
                 "\(operand): names that begin with a dot or end in .tmp, .part or ~ are left alone in an inbox; give it another"
             )
         }
-        if submission.isFolder {
-            try Submission.requireFit(submission.source, site.limits, size: site.limits.folderSize)
-        } else {
-            try Self.requireAlone(submission.manifest, submission.path, site)
-        }
+        if !submission.isFolder { try Self.requireAlone(submission.manifest, submission.path, site) }
     }
 
     /// Refuses a lone file whose companions lie beside it and would stay behind.

@@ -222,7 +222,7 @@ struct FormatsTests {
         for folder in ["Schedule/Worker", "Intake/Spool"] {
             for file in try FileManager.default.contentsOfDirectory(atPath: Self.sources.appending(path: folder).path) {
                 let text = try source("\(folder)/\(file)")
-                known.formUnion(text.matches(of: #/(?:code: |problem\(\s*)"([a-z0-9-]+)"/#).map { String($0.1) })
+                known.formUnion(text.matches(of: #/(?:code: |[( ]Offence\(\s*)"([a-z0-9-]+)"/#).map { String($0.1) })
             }
         }
         // Who was asked to stop has no result.

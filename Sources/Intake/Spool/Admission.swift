@@ -68,7 +68,7 @@ extension Spool {
     /// What the reader makes of a manifest; one that it can never read is a mistake.
     private func read(_ folder: JobFolder, _ origin: JobFolder.Origin) throws(PosixError) -> Reading {
         do throws(PosixError) { return try reader(folder, limits.manifestSize) } catch  where !error.mayPass {
-            return .mistaken(id: nil, .unreadable(error, at: origin.place("manifest.json")))
+            return .mistaken(id: nil, Problem(Offence(error, "manifest.json"), of: origin))
         }
     }
 
@@ -139,8 +139,8 @@ extension Spool {
 
     private func examine(_ folder: JobFolder, origin: JobFolder.Origin) throws(PosixError) -> Examination {
         let path = contents(of: folder, origin)
-        if let problem = try offence(in: folder, origin) {
-            return .offensive(digest: try JobDigest.of(unreadable: path), problem)
+        if let offence = try limits.offence(in: folder.job) {
+            return .offensive(digest: try JobDigest.of(unreadable: path), Problem(offence, of: origin))
         }
         do throws(PosixError) {
             return .sound(
@@ -149,47 +149,9 @@ extension Spool {
                     : JobDigest.of(manifest: path, limit: limits.manifestSize))
         } catch  where !error.mayPass {
             let inner = error.path.utf8.dropFirst(folder.job.utf8.count + 1)
-            let place = origin.place(String(decoding: inner, as: UTF8.self))
-            return .offensive(digest: try JobDigest.of(unreadable: path), .unreadable(error, at: place))
+            let offence = Offence(error, String(decoding: inner, as: UTF8.self))
+            return .offensive(digest: try JobDigest.of(unreadable: path), Problem(offence, of: origin))
         }
-    }
-
-    /// Why a job may not even be read, nil if it may.
-    private func offence(in folder: JobFolder, _ origin: JobFolder.Origin) throws(PosixError) -> Problem? {
-        func problem(_ code: String, _ path: String, _ message: String) -> Problem {
-            Problem(code: code, message: message, place: origin.place(path))
-        }
-        let survey: Files.Survey
-        do throws(PosixError) { survey = try Files.survey(folder.job, entries: limits.files) } catch
-            where !error.mayPass
-        {
-            return .unreadable(error, at: origin.place(""))
-        }
-        switch survey.offender {
-        case .symbolicLink(let path): return problem("symbolic-link", path, "is a symbolic link; drop the file itself")
-        case .special(let path):
-            return problem("special-file", path, "is a FIFO, a socket or a device; drop a regular file")
-        case .tooDeep(let path): return problem("too-deep", path, "is nested too deeply; 16 levels are allowed")
-        case .nameNotUTF8(let path): return problem("name-not-utf8", path, "holds a name that is not UTF-8; rename it")
-        case .tooMany: return problem("too-many-files", "", "more than \(limits.files) files; drop fewer at a time")
-        case nil: break
-        }
-        let manifest = try Files.isPresent(folder.manifest) ? Files.status(folder.manifest) : nil
-        guard let manifest, manifest.kind == .regular else {
-            return problem("manifest-missing", "manifest.json", "there is no such file in the folder; add it")
-        }
-        if manifest.size > limits.manifestSize {
-            return problem(
-                "too-large", "manifest.json",
-                "\(manifest.size) bytes where \(limits.manifestSize) are allowed; move histories into files of their own"
-            )
-        }
-        if survey.size > limits.folderSize {
-            return problem(
-                "too-large", "",
-                "\(survey.size) bytes where \(limits.folderSize) are allowed; split the job")
-        }
-        return nil
     }
 }
 
@@ -199,12 +161,8 @@ extension JobFolder.Origin {
 }
 
 extension Problem {
-    fileprivate static func unreadable(_ error: PosixError, at place: String) -> Problem {
-        let message =
-            error.errno == EACCES
-            ? "the daemon may not read this; give its user the right to"
-            : "it cannot be read (\(error.call): \(error.reason)); drop regular files that can"
-        return Problem(code: "unreadable", message: message, place: place)
+    fileprivate init(_ offence: Offence, of origin: JobFolder.Origin) {
+        self.init(code: offence.code, message: offence.message, place: origin.place(offence.path))
     }
 
     fileprivate static func idTaken(_ id: JobID) -> Problem {

@@ -19,47 +19,21 @@ struct Submission {
     /// Tells this job from another of the same id.
     let digest: String
 
-    init(_ operand: String, _ site: Site) throws {
+    /// - Parameter limits: what the job may bring; what stays where it is may be of any size.
+    init(_ operand: String, _ limits: Spool.Limits) throws {
         path = try manifestPath(operand)
         isFolder = Files.isDirectory(operand)
         source = isFolder ? Files.canonical(Files.parent(of: path)) : path
         let last = Files.name(of: source)
         name = isFolder || last.hasSuffix(".json") ? last : "\(last).json"
-        manifest = try JobManifest(try manifestBytes(path, site.limits), file: operand)
+        if isFolder, let offence = try limits.offence(in: source) {
+            throw Failure(Exit.badData, "\(offence.place(in: source)): \(offence.message)")
+        }
+        manifest = try JobManifest(try manifestBytes(path, limits), file: operand)
         id = JobID(written: manifest.id, fileName: name)
-        if isFolder { try Self.requireFit(source, site.limits, size: .max) }
-        // How much a job may bring is the inbox's concern.
         digest =
             try isFolder
             ? JobDigest.of(folder: source, limit: .max) : JobDigest.of(manifest: source, limit: .max)
-    }
-
-    /// Refuses a folder with an offence.
-    static func requireFit(_ folder: String, _ limits: Spool.Limits, size: Int) throws {
-        guard let offence = try offence(in: folder, limits, size: size) else { return }
-        throw Failure(Exit.badData, "\(([folder] + offence.path).joined(separator: "/")): \(offence.words)")
-    }
-
-    /// What the daemon refuses a folder for: the code of its result, where in the folder, and what was found.
-    ///
-    /// - Parameter size: bytes of all files at most. That is the inbox's concern: what stays where it is may have more.
-    static func offence(
-        in folder: String, _ limits: Spool.Limits, size: Int
-    ) throws(PosixError) -> (code: String, path: [String], words: String)? {
-        let survey = try Files.survey(folder, entries: limits.files)
-        switch survey.offender {
-        case .symbolicLink(let path):
-            return ("symbolic-link", [path], "is a symbolic link; a job has files and folders only")
-        case .special(let path):
-            return ("special-file", [path], "is a FIFO, a socket or a device; a job has files and folders only")
-        case .tooDeep(let path): return ("too-deep", [path], "is deeper than the 16 levels of a job; nest it less")
-        case .nameNotUTF8(let path): return ("name-not-utf8", [path], "holds a name that is not UTF-8; rename it")
-        case .tooMany:
-            return ("too-many-files", [], "more than the \(limits.files) files of a job; drop fewer at a time")
-        case nil where survey.size > size:
-            return ("too-large", [], "\(survey.size) bytes; a job takes \(size) at most in an inbox, so split it")
-        case nil: return nil
-        }
     }
 }
 
