@@ -1,6 +1,6 @@
 """A random Llama of one layer with an adapter, a pool of three and a task: jobs on it take a few hundredths of a second. Python 3
 alone."""
-import json, pathlib, random, shutil, struct
+import json, pathlib, random, shutil, struct, tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 HIDDEN, HEADS, INNER, VOCABULARY, RANK = 16, 2, 32, 520, 2
@@ -15,6 +15,13 @@ def safetensors(path, tensors):
     text = json.dumps(header).encode()
     text += b" " * (-len(text) % 8)
     path.write_bytes(struct.pack("<Q", len(text)) + text + data)
+
+
+def folder():
+    """A temporary folder, in memory where there is enough: a container's /dev/shm may have 64 MiB."""
+    memory = pathlib.Path("/dev/shm")
+    enough = memory.is_dir() and shutil.disk_usage(memory).free >= 1 << 30
+    return tempfile.TemporaryDirectory(dir=memory if enough else None)
 
 
 def make_site(root):
