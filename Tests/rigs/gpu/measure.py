@@ -44,6 +44,7 @@ class Machine:
         built = pathlib.Path((self.pack / "root").read_text().strip())
         if not built.exists():
             built.parent.mkdir(parents=True, exist_ok=True)
+            built.unlink(missing_ok=True)  # a link to a checkout that is gone
             built.symlink_to(ROOT)
         self.kernels = self.scratch / "gpu"
         self.kernels.mkdir(exist_ok=True)
@@ -375,7 +376,7 @@ def main():
     p.add_argument("--torch", default="cuda", help="the peer's device")
     p.add_argument("--deadline", type=float, default=560, help="seconds for all parts")
     p.add_argument("--sanitize", type=float, default=90, help="seconds for each of the sanitizer's tools")
-    p.add_argument("--scratch", type=pathlib.Path, default="/tmp/primed-gpu")
+    p.add_argument("--scratch", type=pathlib.Path, default=f"/tmp/primed-gpu-{os.getuid()}", help="a run at a time")
     p.add_argument("--count", type=int, default=200, help="prompts of a parity")
     p.add_argument("--users", type=int, default=3, help="of the whole job")
     p.add_argument("--rounds", type=int, default=1)
