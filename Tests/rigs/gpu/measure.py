@@ -16,7 +16,7 @@ What is not done by the deadline is cut off and said to be. Sites and a bench's 
 parts may come in runs of their own. Exit 0 when every check holds.
 """
 
-import argparse, json, os, pathlib, shutil, signal, subprocess, sys, tarfile, time, traceback
+import argparse, hashlib, json, os, pathlib, shutil, signal, subprocess, sys, tarfile, time, traceback
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 RIGS, EXAMPLE = ROOT / "Tests/rigs", ROOT / "examples/debian"
@@ -50,7 +50,7 @@ class Machine:
         self.kernels.mkdir(exist_ok=True)
         os.environ.update(
             PRIMED_KERNELS=str(self.scratch / "kernels"),
-            PRIMED_WORK=str(self.scratch / "work"),
+            **{f"PRIMED_{name.upper()}": str(self.scratch / name) for name in ("inbox", "work", "outbox")},
             HF_HUB_OFFLINE="1",
             TRANSFORMERS_OFFLINE="1",
             PYTHONUNBUFFERED="1",
@@ -105,10 +105,23 @@ class Machine:
         return folder
 
 
+def alike(line):
+    """Whether a file is what it was when the archive was made: `HASH  PATH`."""
+    wanted, path = line.split("  ", 1)
+    file = ROOT / path
+    return file.is_file() and hashlib.sha256(file.read_bytes()).hexdigest() == wanted
+
+
 def doctor(m):
-    out, well = m.run("doctor", [m.primed, "doctor", "--config", ROOT / "etc/primed.json5"], PRIMED_DEVICES=m.a.device)
+    # What else it fails is none of the GPU's.
+    words = ["sh", "-c", '"$@" || true', "sh", m.primed, "doctor", "--config", ROOT / "etc/primed.json5"]
+    out, well = m.run("doctor", words, PRIMED_DEVICES=m.a.device)
     found = [line[6:] for line in out.splitlines() if m.a.device in line and "compute capability" in line]
     m.note("doctor", well and bool(found), "; ".join(found) or "nothing about a GPU")
+    wrong = [line for line in (m.pack / "sources").read_text().splitlines() if not alike(line)]
+    m.note("doctor", not wrong, f"the archive is of {'this checkout' if not wrong else f'other sources: {wrong[0]} and more'}")
+    disk = shutil.disk_usage(m.scratch)
+    m.note("doctor", None, f"{disk.free >> 30} of {disk.total >> 30} GiB are free in {m.scratch}; a site of 7B takes 14")
     if shutil.which("nvidia-smi"):
         m.run("doctor", ["nvidia-smi", "-q"])
     versions = "; ".join(f"print({p!r}, {p}.__version__)" for p in ("torch", "transformers", "peft", "safetensors"))
@@ -132,9 +145,9 @@ def tests(m, part, filter, before=(), limit=None, **environment):
 
 
 def conformance(m):
-    tests(m, "conformance", "ComputeTests.ConformanceTests")
-    tests(m, "conformance", "(ParityTests|NumberFormatTests)")
-    tests(m, "conformance", "DeviceMemoryTests/steady", PRIMED_JOBS=str(m.a.jobs))
+    tests(m, "conformance", "ComputeTests.ConformanceTests", limit=200)
+    tests(m, "conformance", "(ParityTests|NumberFormatTests)", limit=100)
+    tests(m, "conformance", "DeviceMemoryTests/steady", limit=200, PRIMED_JOBS=str(m.a.jobs))
 
 
 def sanitizer(m):
@@ -381,6 +394,7 @@ def main():
     p.add_argument("--users", type=int, default=3, help="of the whole job")
     p.add_argument("--rounds", type=int, default=1)
     p.add_argument("--jobs", type=int, default=1000, help="that the device's memory is watched over")
+    p.add_argument("--keep-going", action="store_true", help="after a failed doctor or conformance, too")
     a = p.parse_args()
     a.out, a.scratch = a.out.resolve(), a.scratch.resolve()
     m = Machine(a)
@@ -395,6 +409,9 @@ def main():
             traceback.print_exc()
             m.note(part, False, f"{type(error).__name__}: {error}")
         m.note(part, None, f"took {time.monotonic() - start:.0f} s")
+        if m.failed and part in ("doctor", "conformance") and not a.keep_going:
+            m.note(part, None, "what comes after it would show no more; --keep-going runs it all the same")
+            break
     return 1 if m.failed else 0
 
 

@@ -280,7 +280,9 @@ public final class CUDABackend: Backend, @unchecked Sendable {
         let (one, beta): (Float, Float) = (1, accumulate ? 1 : 0)
         let start = beginTiming()
         // cuBLAS counts columns first: y^T = w x^T.
-        device.queue(blas: "cublasGemmEx") { blas in
+        device.queue(
+            blas: "cublasGemmEx of [\(rows), \(w.width)] by [\(columns), \(w.width)], rows \(ldx) and \(ldy) apart"
+        ) { blas in
             withUnsafePointer(to: one) { one in
                 withUnsafePointer(to: beta) { beta in
                     blas.gemm(

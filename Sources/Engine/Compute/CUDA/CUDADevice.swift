@@ -215,17 +215,17 @@ public final class CUDADevice: @unchecked Sendable {
         note(body(libraries.driver), call())
     }
 
-    func queue(blas call: String, _ body: (pcu_blas_library) -> Int32) {
+    func queue(blas call: @autoclosure () -> String, _ body: (pcu_blas_library) -> Int32) {
         guard failure == nil else { return }
         note(libraries.driver.set_context(context), "cuCtxSetCurrent")
         guard failure == nil else { return }
         do {
-            try Self.check(libraries, blas: body(libraries.blas), call, on: place, isOpening: false)
+            try Self.check(libraries, blas: body(libraries.blas), call(), on: place, isOpening: false)
         } catch { failure = error }
     }
 
-    private func note(_ status: Int32, _ call: String) {
-        do { try Self.check(libraries, status, call, on: place, isOpening: false) } catch { failure = error }
+    private func note(_ status: Int32, _ call: @autoclosure () -> String) {
+        do { try Self.check(libraries, status, call(), on: place, isOpening: false) } catch { failure = error }
     }
 
     /// Queues calls whose failure is the caller's to mend: the first error ends them and does not stay. An error that the

@@ -37,6 +37,8 @@ public struct CUDALibraries: @unchecked Sendable {
     /// - Parameter folder: looked into before all other places, for all three; nil for none.
     /// - Throws: `missing` with the first library that is not there.
     public init(folder: String?) throws(ComputeError) {
+        // They would have cuBLAS multiply float32 in another format, and nothing would tell the results apart.
+        for variable in ["NVIDIA_TF32_OVERRIDE", "CUBLAS_EMULATE_SINGLE_PRECISION"] { unsetenv(variable) }
         var driver = pcu_driver()
         var blas = pcu_blas_library()
         var compiler = pcu_compiler()
